@@ -2,16 +2,13 @@
 #include "daemon/functions/orphan.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/defs.h"
+#include "daemon/spawner/ticks.h"
 
 struct orphan {
     struct aio_reader *reader; /* owned */
@@ -20,24 +17,6 @@ struct orphan {
     int pidfd; /* owned */
     pid_t pid; /* only for the group; checked through the pidfd */
 };
-
-/* Field 22 of /proc/PID/stat, counted behind the last ")": the name before it may hold
- * anything. */
-static int orphan_start_ticks(pid_t pid, uint64_t *ret)
-{
-    enum { FIELD_STARTTIME = 22, FIELD_AFTER_NAME = 3 };
-    char path[64], text[1024];
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    _cleanup_(defs_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-    if (n <= 0)
-        return -ESRCH;
-    text[n] = '\0';
-    char *at = strrchr(text, ')');
-    for (int field = FIELD_AFTER_NAME - 1; at && field < FIELD_STARTTIME; field++)
-        at = strchr(at + 1, ' ');
-    return at && sscanf(at, " %" SCNu64, ret) == 1 ? 0 : -ESRCH;
-}
 
 static void orphan_ready(void *ctx, int events)
 {
@@ -49,11 +28,10 @@ static void orphan_ready(void *ctx, int events)
 
 static int orphan_open(uint32_t pid, uint64_t start_ticks)
 {
-    uint64_t ticks;
     int fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
     if (fd < 0)
         return -errno;
-    if (orphan_start_ticks((pid_t)pid, &ticks) == 0 && ticks == start_ticks)
+    if (start_ticks && ticks_of((pid_t)pid) == start_ticks)
         return fd;
     close(fd);
     return -ESRCH;

@@ -15,12 +15,11 @@
 #include "base/clock.h"
 #include "daemon/spawner/child.h"
 #include "daemon/spawner/spec_read.h"
+#include "daemon/spawner/ticks.h"
 
 enum {
-    SPAWN_FDS_KEPT = 32,      /* descriptors that no child may take, so that aiod can connect */
-    SPAWN_ENV_MAX = 48,       /* bytes of "AIOD_TASK_ID=" and a number */
-    SPAWN_STAT_MAX = 1024,    /* bytes of /proc/PID/stat: 52 numbers and a short name */
-    SPAWN_STAT_START = 22 - 2 /* blanks between the name, field 2, and the start time */
+    SPAWN_FDS_KEPT = 32, /* descriptors that no child may take, so that aiod can connect */
+    SPAWN_ENV_MAX = 48,  /* bytes of "AIOD_TASK_ID=" and a number */
 };
 
 static bool spawn_is_allowed(const struct spawn_rules *rules, uid_t uid, gid_t gid)
@@ -46,28 +45,6 @@ static pid_t spawn_fork(int *ret_pidfd)
 #endif
 }
 
-/* Field 22 of /proc/PID/stat, 0 if it cannot be read. The process is not reaped: the pid is
- * its. */
-static uint64_t spawn_start_ticks(pid_t pid)
-{
-    char path[32];
-    char text[SPAWN_STAT_MAX];
-
-    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    ssize_t n = read(fd, text, sizeof(text) - 1);
-    close(fd);
-    if (n <= 0)
-        return 0;
-    text[n] = '\0';
-    const char *at = strrchr(text, ')'); /* the name may hold blanks and brackets */
-    for (int i = 0; at && i < SPAWN_STAT_START; i++)
-        at = strchr(at + 1, ' ');
-    return at ? strtoull(at, NULL, 10) : 0;
-}
-
 static void spawn_set_started(struct child *child, pid_t pid, int pidfd, struct slot *slot)
 {
     child->pid = pid;
@@ -75,7 +52,7 @@ static void spawn_set_started(struct child *child, pid_t pid, int pidfd, struct 
     child->slot = slot;
     child->started = (struct record){.type = RECORD_STARTED,
                                      .started = {.pid = (uint32_t)pid,
-                                                 .start_ticks = spawn_start_ticks(pid),
+                                                 .start_ticks = ticks_of(pid),
                                                  .wall_ns = clock_wall()}};
     memcpy(child->started.token, child->token, RECORD_TOKEN_BYTES);
 }
