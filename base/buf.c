@@ -45,7 +45,9 @@ fail:
 
 void buf_append(struct buf *b, const void *bytes, size_t n)
 {
-    if (n == 0 || buf_reserve(b, n) < 0)
+    if (n == 0)
+        return;
+    if ((b->failed || n > b->cap - b->len) && buf_reserve(b, n) < 0)
         return;
     memcpy(b->data + b->len, bytes, n);
     b->len += n;

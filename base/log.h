@@ -4,9 +4,10 @@
  * log - one line an event on stderr, for a person or for the journal.
  *
  * Only the top layers log (daemon, control, service, spawner's main); the others
- * return errors. Under systemd (JOURNAL_STREAM is set) lines carry sd-daemon(3)'s
- * <N> prefix, else a time. A line that cannot be written at once is dropped and
- * counted, so that a slow journal never holds the loop. Control characters become "?".
+ * return errors. Where stderr is the journal (JOURNAL_STREAM) lines carry sd-daemon(3)'s
+ * <N> prefix, else a time. A line that cannot be written at once is dropped, and the next one
+ * that can says how many: a slow journal never holds the loop. What is not printable (base/printable.h)
+ * becomes "?": nothing that a user chose is a line of its own or moves the cursor.
  */
 #include <stdbool.h>
 
@@ -14,7 +15,7 @@ struct logger {
     int level;        /* syslog(3) level: lines above it are left out; LOG_INFO */
     bool journal;     /* write <N> prefixes instead of times */
     const char *name; /* borrowed: "aiod" */
-    unsigned dropped; /* lines that did not fit into the pipe */
+    unsigned dropped; /* lines that did not fit into the pipe, since that was last said */
 };
 
 void log_init(struct logger *log, const char *name);

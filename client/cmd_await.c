@@ -2,8 +2,11 @@
 /*
  * aioctl await, aioctl result - the result of one task: waited for, or taken if it is there.
  */
+#include <errno.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "client/chosen.h"
 #include "client/context.h"
 #include "client/escape.h"
 #include "client/ids.h"
@@ -69,34 +72,63 @@ static int cmd_await_show(struct context *c, const struct cmd_await *o,
     return o->propagate ? outcome_own_exit(task) : outcome_exit(task);
 }
 
-static int cmd_await_ask(struct context *c, const char *method, const struct cmd_await *o,
-                         const char *word)
+/* What `await` is asked, also once more after a restart. */
+struct cmd_await_query {
+    const struct context *c; /* borrowed */
+    const char *word;        /* borrowed */
+    uint64_t id;             /* what it means; 0: not one task */
+};
+
+static void cmd_await_pack(void *arg, struct buf *b, bool again)
 {
-    _cleanup_(reply_freep) struct reply *reply = NULL;
-    struct buf params = BUF_INIT;
-    struct err err = ERR_INIT;
-    pack_map(&params, o->timeout.given ? 2 : 1);
-    ids_pack_one(&params, word);
-    if (o->timeout.given) {
-        pack_text(&params, "timeout");
-        pack_double(&params, (double)o->timeout.value / (double)NSEC_PER_SEC);
+    const struct cmd_await_query *q = arg;
+    uint64_t now = clock_awake();
+    (void)again;
+    pack_map(b, q->c->deadline_ns ? 2 : 1);
+    if (q->id) {
+        pack_text(b, "id");
+        pack_uint(b, q->id);
+    } else {
+        ids_pack_one(b, q->word);
     }
-    c->own_exit = o->propagate;
-    if (context_call(c, method, &params, &reply, &err) < 0)
-        return context_fail(c, &err);
-    return cmd_await_show(c, o, reply->result);
+    if (q->c->deadline_ns) {
+        pack_text(b, "timeout");
+        pack_double(b, q->c->deadline_ns <= now
+                           ? 0
+                           : (double)(q->c->deadline_ns - now) / (double)NSEC_PER_SEC);
+    }
 }
 
 static int cmd_await_run(struct context *c, const void *options, char **words, size_t n)
 {
+    const struct cmd_await *o = options;
+    struct cmd_await_query q = {.c = c, .word = words[0]};
+    _cleanup_(reply_freep) struct reply *reply = NULL;
+    struct err err = ERR_INIT;
     (void)n;
-    return cmd_await_ask(c, "await", options, words[0]);
+    c->own_exit = o->propagate;
+    if (o->timeout.given)
+        c->deadline_ns = clock_awake() + o->timeout.value;
+    int r = chosen_one(c, q.word, &q.id, &err);
+    if (r == 0)
+        r = context_call_again(c, "await", cmd_await_pack, &q, &reply, &err);
+    if (r == -ETIMEDOUT && q.id) /* the daemon knows only what was left of the time */
+        err_set(&err, r, "task %llu is not done after %g s", (unsigned long long)q.id,
+                (double)o->timeout.value / (double)NSEC_PER_SEC);
+    return r < 0 ? context_fail(c, &err) : cmd_await_show(c, o, reply->result);
 }
 
 static int cmd_result_run(struct context *c, const void *options, char **words, size_t n)
 {
+    _cleanup_(reply_freep) struct reply *reply = NULL;
+    struct buf params = BUF_INIT;
+    struct err err = ERR_INIT;
     (void)n;
-    return cmd_await_ask(c, "result", options, words[0]);
+    pack_map(&params, 1);
+    ids_pack_one(&params, words[0]);
+    if (context_call(c, "result", &params, &reply, &err) < 0)
+        return context_fail(c, &err);
+    return cmd_await_show(c, options, reply->result);
 }
 
 const struct command cmd_await = {
@@ -105,7 +137,7 @@ const struct command cmd_await = {
     .summary = "wait for a task and print its result (result = await task)",
     .text =
         "Exits 0 when it is ok, 1 when it failed or was cancelled, which is said on stderr.\n"
-        "Ending the wait cancels nothing.",
+        "Ending the wait cancels nothing. Goes on when the event loop is restarted.",
     .options = cmd_await_defs,
     .noptions = ARRAY_SIZE(cmd_await_defs),
     .options_size = sizeof(struct cmd_await),

@@ -5,7 +5,6 @@
 #include "client/call.h"
 #include "client/context.h"
 #include "client/escape.h"
-#include "client/json.h"
 #include "client/listing.h"
 
 struct cmd_functions {
@@ -13,7 +12,7 @@ struct cmd_functions {
 };
 
 static const struct option_def cmd_functions_defs[] = {
-    {"output", 'o', OPTION_FORMAT, "table|json|jsonl", "how to print",
+    {"output", 'o', OPTION_FORMAT, "table|id|json|jsonl", "how to print",
      offsetof(struct cmd_functions, format)},
 };
 
@@ -72,17 +71,13 @@ static void cmd_functions_render(struct buf *b, enum option_format format,
                                  const msgpack_object *functions, const msgpack_object *one)
 {
     const msgpack_object_array *all = &functions->via.array;
-    if (format == FORMAT_JSON && !one) {
-        json_write(b, functions);
-        buf_puts(b, "\n");
-    } else if (format == FORMAT_JSON) {
-        listing_render(b, FORMAT_JSON, &one, 1);
-    } else if (format == FORMAT_JSONL) {
+    if (format != FORMAT_DEFAULT && format != FORMAT_TABLE) {
+        struct listing listing = {.format = format, .id = "name"};
         for (uint32_t i = 0; i < all->size; i++) {
-            const msgpack_object *function = &all->ptr[i];
-            if (!one || one == function)
-                listing_render(b, FORMAT_JSONL, &function, 1);
+            if (!one || one == &all->ptr[i])
+                listing_add(b, &listing, &all->ptr[i]);
         }
+        listing_end(b, &listing);
     } else if (one) {
         cmd_functions_full(b, one);
     } else {

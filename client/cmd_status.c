@@ -1,231 +1,257 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * aioctl status - what every task is doing: the table, some tasks of it, or one in detail.
+ * aioctl status - what every task is doing: the overview, some tasks, or one in detail; once, or
+ * again and again (--watch).
  *
- * Without words and filters three requests go out at once: what is on the loop, what waits to
- * be, and what ended last.
+ * People get what status_view shows; programs get every task as it comes, page after page.
  */
 #include <errno.h>
-#include <strings.h>
+#include <string.h>
 
 #include "client/context.h"
-#include "client/detail.h"
-#include "client/header.h"
 #include "client/ids.h"
-#include "client/json.h"
 #include "client/listing.h"
-#include "client/pages.h"
-#include "client/table.h"
+#include "client/status_view.h"
+#include "client/watch.h"
 #include "proto/pack.h"
 
-enum {
-    STATUS_PENDING_ROWS = 1000, /* in the first view: they fold into few lines */
-    STATUS_DONE_ROWS = 20,      /* likewise: the newest */
-    STATUS_LIST_ROWS = 100,     /* of a filtered list without -n or --all */
-};
+enum { STATUS_LIST_ROWS = 100 }; /* of a filtered list without -n or --all */
 
 struct cmd_status {
-    struct option_texts states;
-    bool done;
+    struct filters filters;
     bool all;
     bool env;
-    const char *group;
+    bool watch;
     struct option_number rows;
     enum option_format format;
 };
 
 #define STATUS(member) offsetof(struct cmd_status, member)
 static const struct option_def cmd_status_defs[] = {
-    {"state", 's', OPTION_TEXTS, "STATE",
-     "only pending, running, suspended or done; repeatable", STATUS(states)},
-    {"done", 0, OPTION_FLAG, NULL, "only finished tasks, the newest first", STATUS(done)},
-    {"group", 'g', OPTION_TEXT, "GROUP", "only tasks of this group", STATUS(group)},
-    {"lines", 'n', OPTION_COUNT, "N", "at most N tasks (100)", STATUS(rows)},
-    {"all", 'a', OPTION_FLAG, NULL, "every task there is", STATUS(all)},
+    FILTER_STATE(STATUS(filters)),
+    FILTER_LIVE(STATUS(filters)),
+    FILTER_DONE(STATUS(filters)),
+    FILTER_OK(STATUS(filters)),
+    FILTER_FAILED(STATUS(filters)),
+    FILTER_CANCELLED(STATUS(filters)),
+    FILTER_GROUP(STATUS(filters)),
+    FILTER_NAME(STATUS(filters)),
+    FILTER_SINCE(STATUS(filters)),
+    FILTER_UNTIL(STATUS(filters)),
+    {"lines", 'n', OPTION_COUNT, "N", "at most N tasks (100); alone: N of those DONE (20)",
+     STATUS(rows)},
+    {"all", 'a', OPTION_FLAG, NULL, "every task there is, the newest first", STATUS(all)},
+    {"watch", 'w', OPTION_FLAG, NULL, "draw it again whenever something changes",
+     STATUS(watch)},
     {"env", 0, OPTION_FLAG, NULL, "of one task: show its environment", STATUS(env)},
     {"output", 'o', OPTION_FORMAT, "table|wide|id|json|jsonl", "how to print", STATUS(format)},
 };
 #undef STATUS
 
-static bool cmd_status_for_people(enum option_format format)
+static bool cmd_status_for_people(const struct cmd_status *o)
 {
-    return format == FORMAT_DEFAULT || format == FORMAT_TABLE || format == FORMAT_WIDE;
+    return o->format == FORMAT_DEFAULT || o->format == FORMAT_TABLE || o->format == FORMAT_WIDE;
 }
 
-static int cmd_status_check(const struct cmd_status *o, struct err *err)
+/* What was asked for: one task, some, or the overview. */
+static enum status_mode cmd_status_mode(const struct cmd_status *o, char *const *words,
+                                        size_t n)
 {
-    static const char *const states[] = {"pending", "running", "suspended", "done"};
-    for (size_t i = 0; i < o->states.n; i++) {
-        bool known = false;
-        for (size_t k = 0; k < ARRAY_SIZE(states); k++)
-            known = known || strcasecmp(o->states.items[i], states[k]) == 0;
-        if (!known)
-            return err_set(err, -EINVAL,
-                           "--state: \"%s\" is none of pending, running, suspended, done",
-                           o->states.items[i]);
-    }
-    if (o->done && o->states.n > 0)
-        return err_set(err, -EINVAL, "--done and --state exclude each other");
-    if (o->all && o->rows.given)
-        return err_set(err, -EINVAL, "--all and -n exclude each other");
-    if (o->rows.given && o->rows.value == 0)
+    bool filters = filters_any(&o->filters, false) || o->all || (n > 0 && o->rows.given);
+    bool list = o->format == FORMAT_TABLE || o->format == FORMAT_WIDE || o->format == FORMAT_ID;
+    if (n == 1 && ids_single(words[0]) && !filters && !o->filters.group && !list)
+        return STATUS_DETAIL;
+    return n > 0 || filters ? STATUS_LIST : STATUS_OVERVIEW;
+}
+
+static int cmd_status_check(const struct cmd_status *o, enum status_mode mode, struct err *err)
+{
+    if (o->rows.given && o->rows.value == 0 && mode != STATUS_OVERVIEW)
         return err_set(err, -EINVAL, "-n: at least one task");
+    if (o->watch && !cmd_status_for_people(o))
+        return err_set(
+            err, -EINVAL,
+            "--watch draws tables; for programs there is: aioctl events -f -o jsonl");
     return 0;
 }
 
-/* The tasks in the format asked for; the table alone, or with lines above and below. */
-static int cmd_status_print(struct context *c, const struct cmd_status *o,
-                            const struct pages *p, struct buf *above, const char *below)
+static uint64_t cmd_status_rows(const struct cmd_status *o, enum status_mode mode, size_t n)
 {
-    struct buf out = BUF_INIT;
-    struct view view = context_view(c);
-    if (!cmd_status_for_people(o->format)) {
-        listing_render(&out, o->format, p->tasks, p->n);
-        return context_print(c, &out);
-    }
-    struct table_input input = {
-        .tasks = p->tasks,
-        .n = p->n,
-        .groups = p->nreplies ? map_get(p->replies[0]->result, "groups") : NULL,
-        .wide = o->format == FORMAT_WIDE,
-    };
-    if (above)
-        buf_append(&out, above->data, above->len);
-    if (above && p->n > 0)
-        buf_puts(&out, "\n");
-    if (table_render(&out, &input, &view) < 0)
-        out.failed = true;
-    buf_puts(&out, below);
-    return context_print(c, &out);
+    if (o->rows.given)
+        return o->rows.value;
+    if (mode == STATUS_OVERVIEW)
+        return OVERVIEW_DONE_ROWS;
+    return o->all || n > 0 ? UINT64_MAX : STATUS_LIST_ROWS;
 }
 
-/* Tasks that were named, or that a filter picks. */
-static int cmd_status_list(struct context *c, const struct cmd_status *o, char **words,
-                           size_t n)
+/* ---- for programs ---- */
+
+struct cmd_status_sink {
+    struct context *context;
+    const struct status_view *view;
+    struct listing listing;
+    bool begun; /* the first page was checked */
+    int status;
+};
+
+static int cmd_status_page(void *arg, const struct pages *page, struct err *err)
 {
-    static const char *const done[] = {"DONE"};
-    struct pages_query query = {
-        .ids = n > 0 ? words : NULL,
-        .nids = n,
-        .states = o->done ? done : o->states.items,
-        .nstates = o->done ? 1 : o->states.n,
-        .group = o->group,
-        .most = o->all || (n > 0 && !o->rows.given) ? UINT64_MAX
-                : o->rows.given                     ? o->rows.value
-                                                    : STATUS_LIST_ROWS,
-    };
-    _cleanup_(pages_done) struct pages pages = {NULL, 0, NULL, 0};
-    struct err err = ERR_INIT;
-    uint64_t next = 0;
-    int r = pages_read(&pages, c, &query, &next, &err);
+    struct cmd_status_sink *sink = arg;
+    struct buf out = BUF_INIT;
+    int r = sink->begun ? 0 : status_view_check(sink->view, page, err);
+    sink->begun = true;
     if (r < 0)
-        return context_fail(c, &err);
-    if (n > 0 && pages.n == 0) {
-        context_say(c, "nothing matches");
-        return EXIT_NOTHING;
-    }
-    return cmd_status_print(c, o, &pages, NULL, next ? "there are more: -n N or --all\n" : "");
+        return r;
+    for (size_t i = 0; i < page->n; i++)
+        listing_add(&out, &sink->listing, page->tasks[i]);
+    sink->status = context_print(sink->context, &out);
+    return sink->status == EXIT_OK ? 0 : err_set(err, -EPIPE, "nobody reads the output");
 }
 
-static int cmd_status_detail(struct context *c, const struct cmd_status *o, const char *word)
+static int cmd_status_write_list(struct cmd_status_sink *sink, struct err *err)
 {
-    _cleanup_(reply_freep) struct reply *reply = NULL;
-    struct buf params = BUF_INIT;
-    struct buf out = BUF_INIT;
-    struct err err = ERR_INIT;
-    pack_map(&params, 2);
-    ids_pack_one(&params, word);
-    pack_text(&params, "env");
-    pack_bool(&params, o->env);
-    if (context_call(c, "task", &params, &reply, &err) < 0)
-        return context_fail(c, &err);
-    struct view view = context_view(c);
-    if (cmd_status_for_people(o->format))
-        detail_render(&out, reply->result, &view);
-    else
-        listing_render(&out, o->format, &reply->result, 1);
-    return context_print(c, &out);
+    struct pages_query query;
+    struct view view = context_view(sink->context);
+    int r = status_view_query(sink->view, &view, &query, err);
+    return r == 0 ? pages_each(sink->context, &query, cmd_status_page, sink, NULL, err) : r;
 }
 
-/* A task that ended between two of the requests came twice: its later row is dropped. Returns how
- * many rows are left behind `from`. */
-static size_t cmd_status_drop_twice(struct pages *pages, size_t from)
+static int cmd_status_write_overview(struct cmd_status_sink *sink, struct err *err)
 {
-    size_t kept = from;
-    for (size_t i = from; i < pages->n; i++) {
-        bool twice = false;
-        for (size_t k = 0; k < from && !twice; k++)
-            twice = map_uint(pages->tasks[k], "id", 0) == map_uint(pages->tasks[i], "id", 0);
-        if (!twice)
-            pages->tasks[kept++] = pages->tasks[i];
-    }
-    pages->n = kept;
-    return kept - from;
-}
-
-/* The three requests of the first view. */
-static int cmd_status_read_all(struct context *c, const struct cmd_status *o,
-                               struct pages *pages, size_t *ret_pending, size_t *ret_done,
-                               struct err *err)
-{
-    static const char *const states[] = {"RUNNING", "SUSPENDED", "PENDING", "DONE"};
-    const struct pages_query queries[] = {
-        {.states = states, .nstates = 2, .ascending = true, .most = PAGES_ROWS},
-        {.states = states + 2, .nstates = 1, .ascending = true, .most = STATUS_PENDING_ROWS},
-        {.states = states + 3, .nstates = 1, .most = STATUS_DONE_ROWS},
-    };
-    uint32_t msgids[ARRAY_SIZE(queries)];
-    size_t counts[ARRAY_SIZE(queries)] = {0};
-    int r = context_connect(c, err);
-    for (size_t i = 0; i < ARRAY_SIZE(queries) && r == 0; i++) {
-        struct pages_query query = queries[i];
-        query.group = o->group;
-        r = pages_request(c, &query, 0, query.most, &msgids[i], err);
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(queries) && r == 0; i++) {
-        size_t before = pages->n;
-        uint64_t next;
-        r = pages_take(pages, c, msgids[i], &next, err);
-        counts[i] = cmd_status_drop_twice(pages, before);
-    }
-    *ret_pending = counts[1];
-    *ret_done = counts[2];
+    struct overview overview = {.pages = {NULL, 0, NULL, 0}};
+    struct overview_query query = {.group = sink->view->filters->group,
+                                   .done_rows = sink->view->rows};
+    struct view view = context_view(sink->context);
+    int r = overview_read(&overview, sink->context, &query, &view, err);
+    if (r == 0)
+        r = cmd_status_page(sink, &overview.pages, err);
+    overview_done(&overview);
     return r;
 }
 
-static int cmd_status_overview(struct context *c, const struct cmd_status *o)
+static int cmd_status_write_one(struct cmd_status_sink *sink, struct status_view *s,
+                                struct err *err)
 {
-    _cleanup_(pages_done) struct pages pages = {NULL, 0, NULL, 0};
-    _cleanup_(buf_done) struct buf above = BUF_INIT;
-    _cleanup_(buf_done) struct buf below = BUF_INIT;
+    struct view view = context_view(sink->context);
+    struct buf out = BUF_INIT;
+    int r = status_view_read(s, sink->context, &view, err);
+    if (r == 0 && s->mode == STATUS_LIST)
+        return cmd_status_page(sink, &s->pages, err);
+    if (r < 0)
+        return r;
+    listing_add(&out, &sink->listing, s->detail->result);
+    sink->status = context_print(sink->context, &out);
+    return 0;
+}
+
+static int cmd_status_write(struct context *c, const struct cmd_status *o,
+                            struct status_view *s)
+{
+    struct cmd_status_sink sink = {.context = c, .view = s, .listing = {.format = o->format}};
+    struct buf end = BUF_INIT;
     struct err err = ERR_INIT;
-    size_t pending = 0;
-    size_t done = 0;
-    if (cmd_status_read_all(c, o, &pages, &pending, &done, &err) < 0)
+    int r;
+    if (s->mode == STATUS_DETAIL)
+        r = cmd_status_write_one(&sink, s, &err);
+    else if (s->mode == STATUS_LIST)
+        r = cmd_status_write_list(&sink, &err);
+    else
+        r = cmd_status_write_overview(&sink, &err);
+    if (sink.status != EXIT_OK)
+        return sink.status;
+    if (r < 0)
         return context_fail(c, &err);
+    listing_end(&end, &sink.listing);
+    return context_print(c, &end);
+}
+
+/* ---- for people ---- */
+
+static int cmd_status_show(struct context *c, struct status_view *s)
+{
     struct view view = context_view(c);
-    const msgpack_object *status = pages.replies[0]->result;
-    header_render(&above, c->hello->result, status, &view);
-    if (!o->group)
-        header_footer(&below, map_get(status, "counts"), pending, done);
-    const char *footer = buf_cstr(&below);
-    return cmd_status_print(c, o, &pages, &above, footer ? footer : "");
+    struct buf out = BUF_INIT;
+    struct err err = ERR_INIT;
+    if (status_view_read(s, c, &view, &err) < 0)
+        return context_fail(c, &err);
+    if (status_view_empty(s))
+        context_say(c, "no task matches");
+    status_view_render(&out, s, c->hello->result, &view);
+    return context_print(c, &out);
+}
+
+/* Whether all words are numbers: others may mean other tasks later. */
+static bool cmd_status_numbers(char *const *words, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (words[i][strspn(words[i], "0123456789")])
+            return false;
+    }
+    return n > 0;
+}
+
+static void cmd_status_pack(void *arg, struct buf *params, bool again)
+{
+    (void)again;
+    const struct status_view *s = arg;
+    if (s->mode == STATUS_OVERVIEW)
+        return; /* its first lines are about all tasks */
+    struct pack_map_place map = pack_map_begin(params);
+    if (cmd_status_numbers(s->words, s->nwords)) {
+        ids_pack(params, s->words, s->nwords);
+        map.n++;
+    }
+    if (s->filters->group) {
+        pack_key(params, &map, "group");
+        pack_text(params, s->filters->group);
+    }
+    pack_map_end(params, &map);
+}
+
+static int cmd_status_read(void *arg, struct context *c, const struct view *view,
+                           struct err *err)
+{
+    return status_view_read(arg, c, view, err);
+}
+
+static void cmd_status_render(void *arg, struct buf *b, const struct context *c,
+                              const struct view *view)
+{
+    if (status_view_empty(arg))
+        buf_puts(b, "no task matches\n");
+    status_view_render(b, arg, c->hello->result, view);
 }
 
 static int cmd_status_run(struct context *c, const void *options, char **words, size_t n)
 {
     const struct cmd_status *o = options;
     struct err err = ERR_INIT;
-    if (cmd_status_check(o, &err) < 0)
+    struct view view = context_view(c);
+    struct pages_query query;
+    enum status_mode mode = cmd_status_mode(o, words, n);
+    struct status_view s = {
+        .mode = mode,
+        .filters = &o->filters,
+        .words = words,
+        .nwords = n,
+        .rows = cmd_status_rows(o, mode, n),
+        .wide = o->format == FORMAT_WIDE,
+        .env = o->env,
+    };
+    if (cmd_status_check(o, mode, &err) < 0 || status_view_query(&s, &view, &query, &err) < 0)
         return context_fail(c, &err);
-    bool table =
-        o->format == FORMAT_TABLE || o->format == FORMAT_WIDE || o->format == FORMAT_ID;
-    bool filters = o->states.n > 0 || o->done || o->all || o->rows.given;
-    if (n == 1 && ids_single(words[0]) && !table && !filters)
-        return cmd_status_detail(c, o, words[0]);
-    if (n > 0 || filters)
-        return cmd_status_list(c, o, words, n);
-    return cmd_status_overview(c, o);
+    int status;
+    if (o->watch) {
+        const struct watch_source source = {cmd_status_pack, cmd_status_read, cmd_status_render,
+                                            &s};
+        status = watch_run(c, &source);
+    } else if (cmd_status_for_people(o)) {
+        status = cmd_status_show(c, &s);
+    } else {
+        status = cmd_status_write(c, o, &s);
+    }
+    status_view_done(&s);
+    return status;
 }
 
 const struct command cmd_status = {
@@ -233,14 +259,15 @@ const struct command cmd_status = {
     .aliases = "ps ls",
     .synopsis = "[OPTION…] [ID…]",
     .summary = "what every task is doing and awaits; one task in detail",
-    .text = "Without ID or filter, in every format: all live tasks (of the PENDING at most "
-            "1000) and\n"
-            "the 20 newest DONE; -a shows everything. An ID is 7, 3-9, last, all (every live "
-            "task)\n"
-            "or a name: the newest live task of that name, else the newest DONE one. One ID is "
-            "shown\n"
-            "in detail, with -o table as a row. JSON has the names of the protocol, always an "
-            "array.",
+    .text =
+        "Without ID or filter: all live tasks and the newest DONE (-n 0: none); -a lists\n"
+        "every task, the newest first. An ID is 7, 3-9, last, all (every live task) or a\n"
+        "name. One ID is shown in detail, with -o table as a row. States and outcomes add\n"
+        "up: --live --failed. TIME is when a task entered its present state: 2h (ago), 14:00,\n"
+        "today, \"yesterday 08:00\", 2025-12-24. JSON has the names of the protocol, always "
+        "an\n"
+        "array. --watch ends with q or Ctrl-C; where its output is no terminal, each change\n"
+        "prints the table once more.",
     .options = cmd_status_defs,
     .noptions = ARRAY_SIZE(cmd_status_defs),
     .options_size = sizeof(struct cmd_status),

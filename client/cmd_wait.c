@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * aioctl wait - asyncio.wait: waits for several tasks and says how each ended, in that order.
+ *
+ * In time order: the words are made a set of ids, which means the same tasks after a restart;
+ * waiting.h waits for it; what came is sorted and printed.
  */
 #include <errno.h>
 
+#include "base/clock.h"
+#include "client/chosen.h"
 #include "client/context.h"
+#include "client/ended.h"
 #include "client/ids.h"
 #include "client/json.h"
-#include "client/listing.h"
 #include "client/outcome.h"
 #include "client/row.h"
-#include "proto/pack.h"
+#include "client/waiting.h"
 
 struct cmd_wait {
     bool first;
@@ -29,7 +34,7 @@ static const struct option_def cmd_wait_defs[] = {
     {"propagate", 0, OPTION_FLAG, NULL, "of one task: exit with its own status, as run does",
      WAIT(propagate)},
     {"output", 'o', OPTION_FORMAT, "json|jsonl",
-     "the answer as it is, or each finished task on a line", WAIT(format)},
+     "{done, pending, timed_out}, or each finished task on a line", WAIT(format)},
 };
 #undef WAIT
 
@@ -43,18 +48,12 @@ static int cmd_wait_check(const struct cmd_wait *o, char *const *words, size_t n
     return 0;
 }
 
-static void cmd_wait_pack(struct buf *b, const struct cmd_wait *o, char *const *words, size_t n)
-{
-    pack_map(b, 1 + (n > 0) + o->timeout.given);
-    pack_text(b, "mode");
-    pack_text(b, o->first ? "first" : "all");
-    if (n > 0)
-        ids_pack(b, words, n);
-    if (o->timeout.given) {
-        pack_text(b, "timeout");
-        pack_double(b, (double)o->timeout.value / (double)NSEC_PER_SEC);
-    }
-}
+/* What has come so far. */
+struct cmd_wait_result {
+    const struct cmd_wait *options; /* borrowed */
+    struct ended ended;             /* owned */
+    int status;                     /* of those that came */
+};
 
 /* "7 ok make -j4" */
 static void cmd_wait_line(struct buf *b, const msgpack_object *task)
@@ -66,76 +65,93 @@ static void cmd_wait_line(struct buf *b, const msgpack_object *task)
     buf_puts(b, "\n");
 }
 
-static int cmd_wait_status(const struct cmd_wait *o, const msgpack_object *result,
-                           const msgpack_object *done, size_t n)
+static void cmd_wait_done(void *arg, const msgpack_object *task)
 {
-    if (map_bool(result, "timed_out", false))
-        return EXIT_TIMED_OUT;
-    if (o->propagate && n > 0)
-        return outcome_own_exit(&done->via.array.ptr[0]);
-    for (size_t i = 0; i < n; i++) {
-        if (outcome_exit(&done->via.array.ptr[i]) != EXIT_OK)
-            return EXIT_TASK_FAILED;
-    }
-    return EXIT_OK;
+    struct cmd_wait_result *result = arg;
+    struct buf *b = ended_add(&result->ended, task);
+    if (result->options->propagate)
+        result->status = outcome_own_exit(task);
+    else if (outcome_exit(task) != EXIT_OK)
+        result->status = EXIT_TASK_FAILED;
+    if (result->options->format == FORMAT_DEFAULT)
+        cmd_wait_line(b, task);
+    else
+        json_write(b, task);
 }
 
-/* Prints what one answer holds; its exit status. */
-static int cmd_wait_print(struct context *c, const struct cmd_wait *o,
-                          const msgpack_object *result)
+static void cmd_wait_render(struct buf *out, struct cmd_wait_result *result,
+                            const struct waiting *w)
+{
+    const char *before = "";
+    switch (result->options->format) {
+    case FORMAT_JSON:
+        buf_puts(out, "{\"done\":[");
+        ended_flush(&result->ended, out, ",");
+        buf_puts(out, "],\"pending\":[");
+        for (size_t i = 0; i < w->pending.n; i++) {
+            const struct taskset_range *r = &w->pending.ranges[i];
+            for (uint64_t more = 0; more <= r->last - r->first; more++, before = ",")
+                buf_printf(out, "%s%llu", before, (unsigned long long)(r->first + more));
+        }
+        buf_printf(out, "],\"timed_out\":%s}\n", w->timed_out ? "true" : "false");
+        return;
+    case FORMAT_JSONL:
+        if (result->ended.n > 0) {
+            ended_flush(&result->ended, out, "\n");
+            buf_puts(out, "\n");
+        }
+        return;
+    default:
+        ended_flush(&result->ended, out, "");
+    }
+}
+
+static void cmd_wait_say_pending(const struct context *c, const struct cmd_wait *o,
+                                 const struct waiting *w)
+{
+    unsigned long long pending = taskset_count(&w->pending);
+    double seconds = (double)o->timeout.value / (double)NSEC_PER_SEC;
+    if (pending == 1)
+        context_say(c, "task %llu is not done after %g s",
+                    (unsigned long long)w->pending.ranges[0].first, seconds);
+    else
+        context_say(c, "%llu of %llu tasks are not done after %g s", pending,
+                    pending + (unsigned long long)w->came, seconds);
+}
+
+static int cmd_wait_finish(struct context *c, struct cmd_wait_result *result,
+                           const struct waiting *w)
 {
     struct buf out = BUF_INIT;
-    const msgpack_object *done = map_get(result, "done");
-    size_t ndone = done && done->type == MSGPACK_OBJECT_ARRAY ? done->via.array.size : 0;
-    if (o->format == FORMAT_JSON) {
-        json_write(&out, result);
-        buf_puts(&out, "\n");
-    }
-    for (size_t i = 0; i < ndone && o->format != FORMAT_JSON; i++) {
-        const msgpack_object *task = &done->via.array.ptr[i];
-        if (o->format == FORMAT_JSONL)
-            listing_render(&out, FORMAT_JSONL, &task, 1);
-        else
-            cmd_wait_line(&out, task);
-    }
-    int r = context_print(c, &out);
-    return r != EXIT_OK ? r : cmd_wait_status(o, result, done, ndone);
-}
-
-/* The parameters that ask for what did not fit into an answer; false: all of it did. */
-static bool cmd_wait_pack_rest(struct buf *b, const msgpack_object *result)
-{
-    const msgpack_object *rest = map_get(result, "rest");
-    if (!rest || rest->type != MSGPACK_OBJECT_ARRAY || rest->via.array.size == 0)
-        return false;
-    pack_map(b, 1);
-    pack_text(b, "ids");
-    pack_array(b, rest->via.array.size);
-    for (uint32_t i = 0; i < rest->via.array.size; i++)
-        pack_uint(b, rest->via.array.ptr[i].via.u64);
-    return true;
+    cmd_wait_render(&out, result, w);
+    int status = context_print(c, &out);
+    if (status != EXIT_OK)
+        return status;
+    if (!w->timed_out)
+        return result->status;
+    cmd_wait_say_pending(c, result->options, w);
+    return EXIT_TIMED_OUT;
 }
 
 static int cmd_wait_run(struct context *c, const void *options, char **words, size_t n)
 {
     const struct cmd_wait *o = options;
-    struct buf params = BUF_INIT;
+    struct cmd_wait_result result = {.options = o, .status = EXIT_OK};
+    struct waiting w = {.c = c, .first = o->first, .done = cmd_wait_done, .arg = &result};
+    struct taskset set = TASKSET_INIT;
     struct err err = ERR_INIT;
-    int status = EXIT_OK;
-    bool more = true;
     c->own_exit = o->propagate;
-    if (cmd_wait_check(o, words, n, &err) < 0)
-        return context_fail(c, &err);
-    cmd_wait_pack(&params, o, words, n);
-    while (more) {
-        _cleanup_(reply_freep) struct reply *reply = NULL;
-        if (context_call(c, "wait", &params, &reply, &err) < 0)
-            return context_fail(c, &err);
-        int page = cmd_wait_print(c, o, reply->result);
-        status = status == EXIT_OK ? page : status;
-        params = (struct buf)BUF_INIT;
-        more = cmd_wait_pack_rest(&params, reply->result);
-    }
+    if (o->timeout.given)
+        c->deadline_ns = clock_awake() + o->timeout.value;
+    int r = cmd_wait_check(o, words, n, &err);
+    if (r == 0)
+        r = chosen_set(c, words, n, &set, &err);
+    if (r == 0)
+        r = waiting_run(&w, &set, &err);
+    int status = r < 0 ? context_fail(c, &err) : cmd_wait_finish(c, &result, &w);
+    taskset_done(&set);
+    waiting_done(&w);
+    ended_done(&result.ended);
     return status;
 }
 
@@ -147,7 +163,7 @@ const struct command cmd_wait = {
             "which they\n"
             "ended. Exits 0 when all of those are ok, 1 when one failed or was cancelled. "
             "Ending the\n"
-            "wait cancels nothing.",
+            "wait cancels nothing. Goes on when the event loop is restarted.",
     .options = cmd_wait_defs,
     .noptions = ARRAY_SIZE(cmd_wait_defs),
     .options_size = sizeof(struct cmd_wait),

@@ -33,11 +33,17 @@ struct command {
 
 extern const struct command cmd_await;
 extern const struct command cmd_cancel;
+extern const struct command cmd_events;
 extern const struct command cmd_functions;
+extern const struct command cmd_group;
 extern const struct command cmd_health;
 extern const struct command cmd_help;
+extern const struct command cmd_is_cancelled;
+extern const struct command cmd_is_done;
+extern const struct command cmd_is_failed;
 extern const struct command cmd_logs;
 extern const struct command cmd_result;
+extern const struct command cmd_retry;
 extern const struct command cmd_rm;
 extern const struct command cmd_run;
 extern const struct command cmd_status;

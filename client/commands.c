@@ -15,8 +15,9 @@
 
 /* In the order of `aioctl help`. */
 const struct command *const commands_all[] = {
-    &cmd_submit, &cmd_run,    &cmd_status, &cmd_await,     &cmd_wait,   &cmd_result,
-    &cmd_logs,   &cmd_cancel, &cmd_rm,     &cmd_functions, &cmd_health, &cmd_help,
+    &cmd_submit,  &cmd_run,          &cmd_status,    &cmd_await,     &cmd_wait,   &cmd_result,
+    &cmd_is_done, &cmd_is_cancelled, &cmd_is_failed, &cmd_logs,      &cmd_events, &cmd_cancel,
+    &cmd_retry,   &cmd_rm,           &cmd_group,     &cmd_functions, &cmd_health, &cmd_help,
 };
 const size_t commands_n = ARRAY_SIZE(commands_all);
 
@@ -59,8 +60,9 @@ const struct command *commands_find(const char *name)
 
 static int commands_usage(const struct context *c, const char *sentence)
 {
-    context_say(c, "%s: aioctl help%s%s", sentence, c->command ? " " : "",
-                c->command ? c->command->name : "");
+    bool verb = c->command && c->command != &cmd_help;
+    context_say(c, "%s: aioctl help%s%s", sentence, verb ? " " : "",
+                verb ? c->command->name : "");
     return c->own_exit ? EXIT_OWN : EXIT_USAGE;
 }
 

@@ -169,6 +169,21 @@ static void detail_cancel(struct buf *b, const msgpack_object *task, const struc
     buf_puts(b, "\n");
 }
 
+/* The task it was made from, and the one made from it. */
+static void detail_retry(struct buf *b, const msgpack_object *task)
+{
+    unsigned long long of = map_uint(task, "retry_of", 0);
+    unsigned long long as = map_uint(task, "retried_as", 0);
+    if (!of && !as)
+        return;
+    detail_label(b, "retry");
+    if (of)
+        buf_printf(b, "of %llu", of);
+    if (as)
+        buf_printf(b, "%sretried as %llu", of ? ", " : "", as);
+    buf_puts(b, "\n");
+}
+
 /* The label stands before the first line alone. */
 static void detail_output_line(struct buf *b, const char *label, bool *begun, struct bytes line)
 {
@@ -212,10 +227,15 @@ static void detail_next(struct buf *b, const msgpack_object *task)
         buf_printf(b, "%saioctl result %llu", dot, id);
         dot = " · ";
     }
-    if (!done)
+    if (!done) {
         buf_printf(b, "%saioctl await %llu · aioctl cancel %llu\n", dot, id, id);
-    else
-        buf_printf(b, "%saioctl rm %llu\n", dot, id);
+        return;
+    }
+    if (!outcome_is(task, "ok") && !map_get(task, "retried_as")) {
+        buf_printf(b, "%saioctl retry %llu", dot, id);
+        dot = " · ";
+    }
+    buf_printf(b, "%saioctl rm %llu\n", dot, id);
 }
 
 void detail_render(struct buf *b, const msgpack_object *task, const struct view *view)
@@ -228,6 +248,7 @@ void detail_render(struct buf *b, const msgpack_object *task, const struct view 
     detail_asyncio(b, task);
     timeline_render(b, task, view);
     detail_cancel(b, task, view);
+    detail_retry(b, task);
     detail_used(b, task);
     detail_lines(b, "output", map_get(task, "tail"));
     detail_lines(b, "env", map_get(task, "env"));

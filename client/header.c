@@ -85,25 +85,46 @@ static const char *header_dot(const struct buf *b, size_t start)
     return b->len > start ? " · " : "";
 }
 
-void header_counts(struct buf *b, const msgpack_object *counts)
+/* "109 DONE: 107 ok 1 failed 1 cancelled" */
+static void header_ended(struct buf *b, uint64_t ok, uint64_t failed, uint64_t cancelled)
 {
-    size_t start = b->len;
-    uint64_t ok = map_uint(counts, "ok", 0);
-    uint64_t failed = map_uint(counts, "failed", 0);
-    uint64_t cancelled = map_uint(counts, "cancelled", 0);
-    header_count(b, map_uint(counts, "running", 0), "RUNNING", "");
-    header_count(b, map_uint(counts, "suspended", 0), "SUSPENDED", header_dot(b, start));
-    header_count(b, map_uint(counts, "pending", 0), "PENDING", header_dot(b, start));
-    header_count(b, ok + failed + cancelled, "DONE:", header_dot(b, start));
+    uint64_t all = ok + failed + cancelled;
+    buf_printf(b, "%llu DONE%s", (unsigned long long)all, all ? ":" : "");
     header_count(b, ok, "ok", " ");
     header_count(b, failed, "failed", " ");
     header_count(b, cancelled, "cancelled", " ");
+}
+
+static uint64_t header_all_done(const msgpack_object *counts)
+{
+    return map_uint(counts, "ok", 0) + map_uint(counts, "failed", 0) +
+           map_uint(counts, "cancelled", 0);
+}
+
+void header_counts(struct buf *b, const msgpack_object *counts,
+                   const struct header_today *today)
+{
+    size_t start = b->len;
+    uint64_t all = header_all_done(counts);
+    header_count(b, map_uint(counts, "running", 0), "RUNNING", "");
+    header_count(b, map_uint(counts, "suspended", 0), "SUSPENDED", header_dot(b, start));
+    header_count(b, map_uint(counts, "pending", 0), "PENDING", header_dot(b, start));
+    if (all > 0 && today) {
+        buf_printf(b, "%stoday ", header_dot(b, start));
+        header_ended(b, today->ok, today->failed, today->cancelled);
+        if (all > today->ok + today->failed + today->cancelled)
+            buf_printf(b, " (%llu in all)", (unsigned long long)all);
+    } else if (all > 0) {
+        buf_puts(b, header_dot(b, start));
+        header_ended(b, map_uint(counts, "ok", 0), map_uint(counts, "failed", 0),
+                     map_uint(counts, "cancelled", 0));
+    }
     if (b->len == start)
         buf_puts(b, "no tasks");
 }
 
 void header_render(struct buf *b, const msgpack_object *hello, const msgpack_object *status,
-                   const struct view *view)
+                   const struct header_today *today, const struct view *view)
 {
     struct buf line = BUF_INIT;
     char text[WHEN_MAX];
@@ -121,26 +142,29 @@ void header_render(struct buf *b, const msgpack_object *hello, const msgpack_obj
         header_fit(b, (const char *)line.data, line.len, view);
     b->failed |= line.failed;
     buf_clear(&line);
-    header_counts(&line, map_get(status, "counts"));
-    if (view->width && buf_ok(&line))
-        (void)utf8_cut(b, (const char *)line.data, line.len, view->width);
-    else
-        buf_append(b, line.data, line.len);
-    b->failed |= line.failed;
-    buf_puts(b, "\n");
+    header_counts(&line, map_get(status, "counts"), today);
+    utf8_line(b, &line, view->width);
     buf_done(&line);
 }
 
-void header_footer(struct buf *b, const msgpack_object *counts, size_t pending_shown,
-                   size_t done_shown)
+static void header_more(struct buf *b, uint64_t all, uint64_t shown, const char *what,
+                        const char *options)
 {
-    uint64_t pending = map_uint(counts, "pending", 0);
-    uint64_t done = map_uint(counts, "ok", 0) + map_uint(counts, "failed", 0) +
-                    map_uint(counts, "cancelled", 0);
-    if (pending > pending_shown)
-        buf_printf(b, "%llu more PENDING: aioctl status --state pending --all\n",
-                   (unsigned long long)(pending - pending_shown));
-    if (done > done_shown)
-        buf_printf(b, "%llu more DONE: aioctl status --done\n",
-                   (unsigned long long)(done - done_shown));
+    if (all > shown)
+        buf_printf(b, "%llu more %s: aioctl status %s\n", (unsigned long long)(all - shown),
+                   what, options);
+}
+
+void header_footer(struct buf *b, const msgpack_object *counts,
+                   const struct header_today *today, const struct header_shown *shown)
+{
+    uint64_t ended = today ? today->ok + today->failed + today->cancelled : 0;
+    header_more(b, map_uint(counts, "running", 0) + map_uint(counts, "suspended", 0),
+                shown->live, "RUNNING or SUSPENDED", "--state running,suspended --all");
+    header_more(b, map_uint(counts, "pending", 0), shown->pending, "PENDING",
+                "--state pending --all");
+    if (today && ended > today->shown)
+        header_more(b, ended, today->shown, "DONE today", "--done --since today");
+    else
+        header_more(b, header_all_done(counts), shown->done, "DONE", "--done");
 }

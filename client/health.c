@@ -66,7 +66,7 @@ void health_render(struct buf *b, const msgpack_object *health)
                when_coarse(text, up_s > 0 ? (uint64_t)(up_s * (double)NSEC_PER_SEC) : 0, true));
     health_loop(b, map_get(health, "loop"));
     health_label(b, "tasks");
-    header_counts(b, map_get(health, "tasks"));
+    header_counts(b, map_get(health, "tasks"), NULL);
     buf_puts(b, "\n");
     health_map(b, "store", map_get(health, "store"));
     health_map(b, "spawner", map_get(health, "spawner"));

@@ -28,11 +28,13 @@ static const struct {
      "aioctl wait [ID…] --first|--all --timeout DURATION; cancels nothing"},
     {"task.cancel()", "aioctl cancel ID"},
     {"task.result()", "aioctl result ID; exit 5 while the task is not DONE"},
-    {"task.done()", "done in aioctl status ID -o json; the row asyncio of aioctl status ID"},
-    {"task.cancelled()", "cancelled, likewise"},
-    {"task.exception()", "error, likewise; aioctl await says it on stderr"},
+    {"task.done()", "aioctl is-done ID: exit 0 or 1; the row asyncio of aioctl status ID"},
+    {"task.cancelled()", "aioctl is-cancelled ID, likewise"},
+    {"task.exception()",
+     "aioctl is-failed ID, likewise; error in status ID -o json; await says it on stderr"},
     {"asyncio.sleep(2)", "aioctl run --call sleep 2"},
-    {"all_tasks()", "aioctl status"},
+    {"all_tasks()", "aioctl status --live; aioctl alone shows the newest DONE too"},
+    {"Semaphore(4)", "aioctl group new NAME --slots 4; its tasks: aioctl submit -g NAME …"},
 };
 
 void help_asyncio(struct buf *b)
@@ -48,7 +50,7 @@ void help_overview(struct buf *b)
     buf_puts(b, "usage: aioctl [OPTION…] [VERB …]\n\n"
                 "Tasks for an event loop that outlives the programs which submit them.\n\n");
     for (size_t i = 0; i < commands_n; i++)
-        buf_printf(b, "  %-10s  %s\n", commands_all[i]->name, commands_all[i]->summary);
+        buf_printf(b, "  %-12s  %s\n", commands_all[i]->name, commands_all[i]->summary);
     buf_puts(b, "\naioctl alone is aioctl status. Options of every verb:\n");
     options_help(b, commands_options, commands_noptions);
     buf_puts(

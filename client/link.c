@@ -2,24 +2,28 @@
 /*
  * link - requests out, messages in, one at a time.
  *
- * In time order: link_request packs into `out`; link_wait sends that, then reads until the
- * response it wants is there: poll on the socket and the watched descriptor, recv, scanner, and
- * each whole message is handled (a response is kept, a notification goes to its callback). It
- * blocks in poll and in send. It fails when the daemon closes the connection, breaks the
+ * In time order: link_request packs into `out`; link_wait sends that and reads until the
+ * response it wants is there: poll on the socket and the watched descriptor, send, recv,
+ * scanner, and each whole message is handled (a response is kept, a notification goes to its
+ * callback). It blocks in poll alone. It fails when the daemon closes the connection, breaks the
  * protocol, or answers with msgid 0, its word for an error of the connection.
  */
 #include "client/link.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "client/instance.h"
 #include "proto/pack.h"
+
+#define LINK_QUEUE_NS (20 * NSEC_PER_MSEC) /* between looks at a full queue of a socket */
 
 struct reply *reply_free(struct reply *reply)
 {
@@ -50,27 +54,67 @@ int link_init(struct link *l, int fd_taken, const char *name)
     return -ENOMEM;
 }
 
+/* Forgets the connection and what belongs to it. */
+static void link_close(struct link *l)
+{
+    defs_closep(&l->fd);
+    l->fd = -1;
+    buf_done(&l->in);
+    buf_done(&l->out);
+    l->scanned = 0;
+    while (l->replies.next && !list_empty(&l->replies))
+        (void)reply_free(container_of(l->replies.next, struct reply, in_link));
+}
+
+/* A new connection to l->name; all that belonged to another one is forgotten. */
+/* -EACCES: it is neither ours nor root's. */
+static int link_check_owner(int fd, struct err *err)
+{
+    struct ucred peer;
+    socklen_t len = sizeof(peer);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+        return err_errno(err, -errno, "SO_PEERCRED");
+    if (peer.uid == getuid() || peer.uid == 0)
+        return 0;
+    return err_set(err, -EACCES, "uid %u listens there", (unsigned)peer.uid);
+}
+
+int link_reopen(struct link *l, struct err *err)
+{
+    link_close(l);
+    list_init(&l->replies);
+    scan_init(&l->scan);
+    l->lost = false;
+    _cleanup_(defs_closep) int fd = instance_connect(l->name, err);
+    int r = fd < 0 ? fd : l->own ? link_check_owner(fd, err) : 0;
+    l->broken = r < 0;
+    if (r < 0)
+        return r;
+    l->fd = TAKE_FD(fd);
+    return 0;
+}
+
 int link_open(struct link *l, const char *path, struct err *err)
 {
-    *l = (struct link)LINK_INIT;
-    int fd = instance_connect(path, err);
-    if (fd < 0) {
-        l->broken = true;
-        return fd;
+    char *name = strdup(path);
+    if (!name)
+        return link_out_of_memory(err);
+    free(l->name);
+    l->name = name;
+    int r;
+    while ((r = link_reopen(l, err)) == -EAGAIN) { /* the queue is full: somebody is busy */
+        r = link_pause(l, LINK_QUEUE_NS, err);
+        if (r < 0)
+            return r;
     }
-    return link_init(l, fd, path) < 0 ? link_out_of_memory(err) : 0;
+    return r;
 }
 
 void link_done(struct link *l)
 {
-    defs_closep(&l->fd);
-    l->fd = -1;
+    link_close(l);
     free(l->name);
     l->name = NULL;
-    buf_done(&l->in);
-    buf_done(&l->out);
-    while (l->replies.next && !list_empty(&l->replies))
-        (void)reply_free(container_of(l->replies.next, struct reply, in_link));
 }
 
 int link_request(struct link *l, const char *method, const struct buf *params,
@@ -114,28 +158,29 @@ int link_hello(struct link *l, uint32_t *ret_msgid, struct err *err)
 static int link_break(struct link *l, int code, struct err *err)
 {
     l->broken = true;
-    if (code == -ECONNRESET || code == -EPIPE)
+    l->lost = code == -ECONNRESET || code == -EPIPE;
+    if (l->lost)
         return err_set(err, -ECONNRESET,
                        "the event loop at %s went away before it answered; once it runs again, "
                        "`aioctl status` tells what it had accepted",
                        l->name);
+    if (code == -ETIME)
+        return err_set(err, code, "the event loop at %s does not answer", l->name);
     return err_errno(err, code, "the connection to %s failed", l->name);
 }
 
-static int link_flush(struct link *l, struct err *err)
+/* Sends what the socket takes now. */
+static int link_send(struct link *l, struct err *err)
 {
-    size_t sent = 0;
-    while (sent < l->out.len) {
-        ssize_t n = send(l->fd, l->out.data + sent, l->out.len - sent, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
-            break; /* what the daemon said before it closed can still be read */
-        if (n < 0)
-            return link_break(l, -errno, err);
-        sent += (size_t)n;
-    }
-    buf_clear(&l->out);
+    if (l->out.len == 0)
+        return 0;
+    ssize_t n = send(l->fd, l->out.data, l->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        return 0;
+    if (n < 0 && errno != EPIPE && errno != ECONNRESET)
+        return link_break(l, -errno, err);
+    /* a socket that was closed: what the daemon said before can still be read */
+    buf_consume(&l->out, n < 0 ? l->out.len : (size_t)n);
     return 0;
 }
 
@@ -161,6 +206,7 @@ static int link_keep_reply(struct link *l, const uint8_t *bytes, size_t len, str
     if (message.msgid == 0) {
         l->broken = true;
         r = rpc_read_error(message.error, err);
+        l->lost = r == -ESHUTDOWN;
         return r < 0 ? r : err_set(err, -EPROTO, "the event loop answered what nobody asked");
     }
     reply->msgid = message.msgid;
@@ -222,50 +268,110 @@ static int link_receive(struct link *l, struct err *err)
     return 0;
 }
 
-/* Waits for something to happen and takes it in. */
-static int link_poll(struct link *l, struct err *err)
+/* For poll: milliseconds until then, rounded up; -1: for ever. */
+static int link_timeout(uint64_t deadline_ns)
 {
-    struct pollfd fds[] = {{.fd = l->fd, .events = POLLIN},
+    uint64_t now = clock_awake();
+    if (deadline_ns == 0)
+        return -1;
+    uint64_t ms = deadline_ns > now ? (deadline_ns - now) / NSEC_PER_MSEC + 1 : 0;
+    return ms < INT_MAX ? (int)ms : INT_MAX;
+}
+
+/* Waits for something to happen and takes it in. 1: nothing did until then (0: for ever). */
+static int link_poll(struct link *l, uint64_t until_ns, struct err *err)
+{
+    short events = l->out.len > 0 ? POLLIN | POLLOUT : POLLIN;
+    struct pollfd fds[] = {{.fd = l->fd, .events = events},
                            {.fd = l->watch_fd, .events = POLLIN}};
-    if (poll(fds, ARRAY_SIZE(fds), -1) < 0)
+    int n = poll(fds, ARRAY_SIZE(fds), link_timeout(until_ns));
+    if (n < 0)
         return errno == EINTR ? 0 : link_break(l, -errno, err);
+    if (n == 0)
+        return 1;
     if (fds[1].revents) {
         int r = l->on_watch(l->watch_arg, err);
         if (r < 0)
             return r;
     }
-    return fds[0].revents ? link_receive(l, err) : 0;
+    return fds[0].revents & ~POLLOUT ? link_receive(l, err) : 0;
 }
 
+int link_idle(struct link *l, uint64_t ns, struct err *err)
+{
+    uint64_t until = clock_awake() + ns;
+    size_t before = l->in.len;
+    int r = 0;
+    while (r == 0 && l->in.len == before) {
+        r = link_send(l, err);
+        if (r == 0)
+            r = link_poll(l, until, err);
+    }
+    return r;
+}
+
+int link_pause(struct link *l, uint64_t ns, struct err *err)
+{
+    struct pollfd watched = {.fd = l->watch_fd, .events = POLLIN};
+    if (poll(&watched, 1, link_timeout(clock_awake() + ns)) <= 0)
+        return 0;
+    return l->on_watch(l->watch_arg, err);
+}
+
+/* 0: any. */
 static struct reply *link_find(struct link *l, uint32_t msgid)
 {
     list_for_each (it, &l->replies) {
         struct reply *reply = container_of(it, struct reply, in_link);
-        if (reply->msgid == msgid)
+        if (reply->msgid == msgid || msgid == 0)
             return reply;
     }
     return NULL;
 }
 
-int link_wait(struct link *l, uint32_t msgid, struct reply **ret, struct err *err)
+/* The response to this request, or with 0 the first one, once it is there. */
+static int link_await(struct link *l, uint32_t msgid, struct reply **ret, struct err *err)
 {
-    struct reply *reply;
-    while (!(reply = link_find(l, msgid))) {
+    while (!(*ret = link_find(l, msgid))) {
         if (l->broken)
             return err->code < 0 ? err->code : link_break(l, -ECONNRESET, err);
-        int r = link_flush(l, err);
+        int r = link_send(l, err);
         if (r == 0)
             r = link_scan(l, err);
-        if (r == 0)
-            r = link_poll(l, err);
+        if (r == 0 && (r = link_poll(l, l->deadline_ns, err)) > 0)
+            r = link_break(l, -ETIME, err);
         if (r < 0)
             return r;
     }
-    list_remove(&reply->in_link);
+    list_remove(&(*ret)->in_link);
+    return 0;
+}
+
+/* Gives a reply away, or its error. */
+static int link_give(struct reply *reply, struct reply **ret, struct err *err)
+{
     int r = rpc_read_error(reply->error, err);
     if (r == 0 && ret)
         *ret = reply;
     else
         (void)reply_free(reply);
     return r;
+}
+
+int link_wait(struct link *l, uint32_t msgid, struct reply **ret, struct err *err)
+{
+    struct reply *reply;
+    int r = link_await(l, msgid, &reply, err);
+    return r < 0 ? r : link_give(reply, ret, err);
+}
+
+int link_wait_any(struct link *l, uint32_t *ret_msgid, struct reply **ret, struct err *err)
+{
+    struct reply *reply;
+    *ret_msgid = 0;
+    int r = link_await(l, 0, &reply, err);
+    if (r < 0)
+        return r;
+    *ret_msgid = reply->msgid;
+    return link_give(reply, ret, err);
 }

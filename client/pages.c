@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "client/pages.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -17,14 +16,44 @@ void pages_done(struct pages *p)
     *p = (struct pages){NULL, 0, NULL, 0};
 }
 
-static void pages_pack_states(struct buf *b, const struct pages_query *q)
+/* The words of the bits that are set. */
+static void pages_pack_bits(struct buf *b, unsigned bits, const char *const *words)
 {
-    pack_array(b, q->nstates);
-    for (size_t i = 0; i < q->nstates; i++) {
-        char state[16] = "";
-        for (size_t k = 0; q->states[i][k] && k + 1 < sizeof(state); k++)
-            state[k] = (char)toupper((unsigned char)q->states[i][k]);
-        pack_text(b, state);
+    pack_array(b, (size_t)__builtin_popcount(bits));
+    for (size_t i = 0; bits >> i; i++) {
+        if (bits >> i & 1)
+            pack_text(b, words[i]);
+    }
+}
+
+static void pages_pack_filters(struct buf *b, struct pack_map_place *map,
+                               const struct pages_query *q)
+{
+    static const char *const states[] = {"PENDING", "RUNNING", "SUSPENDED", "DONE"};
+    static const char *const outcomes[] = {"ok", "failed", "cancelled"};
+    if (q->states) {
+        pack_key(b, map, "states");
+        pages_pack_bits(b, q->states, states);
+    }
+    if (q->outcomes) {
+        pack_key(b, map, "outcomes");
+        pages_pack_bits(b, q->outcomes, outcomes);
+    }
+    if (q->group) {
+        pack_key(b, map, "group");
+        pack_text(b, q->group);
+    }
+    if (q->name) {
+        pack_key(b, map, "name");
+        pack_text(b, q->name);
+    }
+    if (q->since_ns) {
+        pack_key(b, map, "since");
+        pack_time(b, q->since_ns);
+    }
+    if (q->until_ns) {
+        pack_key(b, map, "until");
+        pack_time(b, q->until_ns);
     }
 }
 
@@ -37,14 +66,7 @@ int pages_request(struct context *c, const struct pages_query *q, uint64_t from,
         ids_pack(&params, q->ids, q->nids);
         map.n++;
     }
-    if (q->states) {
-        pack_key(&params, &map, "states");
-        pages_pack_states(&params, q);
-    }
-    if (q->group) {
-        pack_key(&params, &map, "group");
-        pack_text(&params, q->group);
-    }
+    pages_pack_filters(&params, &map, q);
     pack_key(&params, &map, "order");
     pack_text(&params, q->ascending ? "asc" : "desc");
     if (from) {
@@ -106,4 +128,39 @@ int pages_read(struct pages *p, struct context *c, const struct pages_query *q,
     } while (r == 0 && next && p->n < q->most);
     *ret_next = next;
     return r;
+}
+
+int pages_each(struct context *c, const struct pages_query *q, pages_fn *fn, void *arg,
+               uint64_t *ret_next, struct err *err)
+{
+    uint64_t left = q->most;
+    uint64_t next = 0;
+    int r = context_connect(c, err);
+    do {
+        _cleanup_(pages_done) struct pages page = {NULL, 0, NULL, 0};
+        uint32_t msgid;
+        if (r == 0)
+            r = pages_request(c, q, next, left < PAGES_ROWS ? left : PAGES_ROWS, &msgid, err);
+        if (r == 0)
+            r = pages_take(&page, c, msgid, &next, err);
+        if (r == 0)
+            r = fn(arg, &page, err);
+        left -= page.n < left ? page.n : left;
+    } while (r == 0 && next && left > 0);
+    if (ret_next)
+        *ret_next = next;
+    return r;
+}
+
+int pages_check_group(const struct pages *p, const char *group, struct err *err)
+{
+    const msgpack_object *groups =
+        p->nreplies ? map_get(p->replies[0]->result, "groups") : NULL;
+    if (!group || p->n > 0 || !groups || groups->type != MSGPACK_OBJECT_ARRAY)
+        return 0;
+    for (uint32_t i = 0; i < groups->via.array.size; i++) {
+        if (bytes_equal(map_text(&groups->via.array.ptr[i], "name"), group))
+            return 0;
+    }
+    return err_set(err, -ENOENT, "there is no group %s: `aioctl group` lists them", group);
 }

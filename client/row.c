@@ -59,7 +59,9 @@ static void row_slot(struct buf *b, const msgpack_object *task, const msgpack_ob
     buf_puts(b, "slot of ");
     row_text(b, group);
     uint64_t position = map_uint(awaits, "position", 0);
-    if (position) {
+    if (map_bool(awaits, "paused", false)) {
+        buf_puts(b, ", paused"); /* nobody is next */
+    } else if (position) {
         buf_puts(b, ", ");
         row_position(b, position);
     }
@@ -126,6 +128,9 @@ void row_awaits(struct buf *b, const msgpack_object *task, const struct view *vi
         row_waiting(b, task, view);
         return;
     }
+    uint64_t retried = map_uint(task, "retried_as", 0);
+    if (retried)
+        buf_printf(b, "retried as %llu, ", (unsigned long long)retried);
     if (outcome_is(task, "failed")) {
         outcome_sentence(b, task);
         return;

@@ -26,7 +26,10 @@ struct spec_options {
     const char *cwd;
     enum option_format format;
 };
-enum { SPEC_NDEFS = 12 };
+enum {
+    SPEC_NDEFS = 12,
+    SPEC_RUN_NDEFS = SPEC_NDEFS - 1, /* run prints what the task prints, and nothing else */
+};
 extern const struct option_def spec_defs[SPEC_NDEFS];
 
 /* Checks what can be seen without the daemon. 0, or -EINVAL with a sentence that says what to

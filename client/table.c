@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/defs.h"
+#include "client/alike.h"
 #include "client/escape.h"
 #include "client/row.h"
 #include "client/utf8.h"
@@ -70,59 +71,21 @@ struct table {
     bool shown[COLUMNS_N];
 };
 
-static bool table_same_text(const msgpack_object *a, const msgpack_object *b, const char *key)
-{
-    struct bytes left = map_text(a, key);
-    struct bytes right = map_text(b, key);
-    return left.len == right.len &&
-           (left.len == 0 || memcmp(left.data, right.data, left.len) == 0);
-}
-
-/* The program of a title: its first word. */
-static struct bytes table_program(const msgpack_object *task)
-{
-    struct bytes title = map_text(task, "title");
-    size_t n = 0;
-    while (n < title.len && title.data[n] != ' ')
-        n++;
-    return (struct bytes){title.data, n};
-}
-
-static bool table_waits_for_slot(const msgpack_object *task)
-{
-    return bytes_equal(map_text(task, "state"), "PENDING") && !map_get(task, "cancel") &&
-           bytes_equal(map_text(map_get(task, "awaits"), "kind"), "slot");
-}
-
-/* Whether b, the row after a, says nothing new: the same program of the same user, further back
- * in the line. */
-static bool table_equal(const msgpack_object *a, const msgpack_object *b)
-{
-    if (!table_waits_for_slot(a) || !table_waits_for_slot(b))
-        return false;
-    if (map_uint(map_get(a, "awaits"), "position", 0) == 1 ||
-        map_uint(map_get(b, "awaits"), "position", 0) == 1)
-        return false; /* the next one stands alone */
-    struct bytes left = table_program(a);
-    struct bytes right = table_program(b);
-    return left.len == right.len && left.len > 0 &&
-           memcmp(left.data, right.data, left.len) == 0 && table_same_text(a, b, "group") &&
-           table_same_text(a, b, "name") && table_same_text(a, b, "function") &&
-           map_uint(a, "uid", 0) == map_uint(b, "uid", 0);
-}
-
 /* Rows for tasks[0..n), all of one group. */
 static void table_fold(struct table *t, const msgpack_object *const *tasks, size_t n)
 {
     for (size_t i = 0; i < n;) {
         size_t run = 1;
-        while (!t->input->wide && i + run < n && table_equal(tasks[i], tasks[i + run]))
+        while (!t->input->wide && i + run < n && alike(tasks[i], tasks[i + run]))
             run++;
         if (run < TABLE_FOLD_MIN)
             run = 1;
+        const msgpack_object *first = tasks[i];
+        const msgpack_object *last = tasks[i + run - 1];
+        bool rising = map_uint(first, "id", 0) <= map_uint(last, "id", 0);
         t->rows[t->nrows++] = (struct table_row){
-            .first = tasks[i],
-            .last = tasks[i + run - 1],
+            .first = rising ? first : last,
+            .last = rising ? last : first,
             .tasks = run,
         };
         i += run;
@@ -144,7 +107,7 @@ static int table_group(struct table *t)
         size_t ngroup = 0;
         const msgpack_object *first = left[0];
         for (size_t i = 0; i < n; i++) {
-            if (table_same_text(left[i], first, "group"))
+            if (alike_text(left[i], first, "group"))
                 group[ngroup++] = left[i];
             else
                 left[nleft++] = left[i];
@@ -169,7 +132,7 @@ static void table_awaits(struct buf *b, const struct table_row *row, const struc
 {
     row_awaits(b, row->first, view);
     uint64_t last = map_uint(map_get(row->last, "awaits"), "position", 0);
-    if (row->tasks > 1 && last > 0) {
+    if (row->tasks > 1 && last > 0 && !alike_paused(row->first)) {
         buf_puts(b, " to ");
         row_position(b, last);
     }
@@ -181,7 +144,7 @@ static void table_title(struct buf *b, const struct table_row *row)
         row_title(b, row->first);
         return;
     }
-    struct bytes program = table_program(row->first);
+    struct bytes program = alike_program(row->first);
     buf_printf(b, "%zu × ", row->tasks);
     escape_text(b, program.data, program.len);
 }
@@ -342,7 +305,7 @@ static const msgpack_object *table_find_group(const msgpack_object *groups, stru
     return NULL;
 }
 
-/* "convert · slots 3 of 4" */
+/* "convert · slots 3 of 4 · paused" */
 static void table_print_heading(struct buf *b, const struct table *t,
                                 const msgpack_object *task)
 {
@@ -357,6 +320,8 @@ static void table_print_heading(struct buf *b, const struct table *t,
     if (group)
         buf_printf(b, " · slots %llu of %llu", (unsigned long long)map_uint(group, "held", 0),
                    (unsigned long long)map_uint(group, "slots", 0));
+    if (map_bool(group, "paused", false))
+        buf_puts(b, " · paused");
     buf_puts(b, t->view->color ? "\x1b[0m\n" : "\n");
 }
 
@@ -366,7 +331,7 @@ static void table_print(struct buf *b, const struct table *t)
     for (size_t i = 0; i < t->nrows; i++) {
         const struct table_row *row = &t->rows[i];
         if (!t->input->wide &&
-            (i == 0 || !table_same_text(row->first, t->rows[i - 1].first, "group")))
+            (i == 0 || !alike_text(row->first, t->rows[i - 1].first, "group")))
             table_print_heading(b, t, row->first);
         table_print_row(b, t, row);
     }

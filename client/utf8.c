@@ -120,3 +120,13 @@ size_t utf8_cut(struct buf *out, const char *text, size_t len, size_t width)
     buf_puts(out, "…");
     return used + 1;
 }
+
+void utf8_line(struct buf *out, const struct buf *line, size_t width)
+{
+    if (width && buf_ok(line))
+        (void)utf8_cut(out, (const char *)line->data, line->len, width);
+    else
+        buf_append(out, line->data, line->len);
+    out->failed |= line->failed;
+    buf_puts(out, "\n");
+}

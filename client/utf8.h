@@ -16,3 +16,6 @@ size_t utf8_width(const char *text, size_t len);
 /* Appends at most width columns of the text; what is too long ends in "…". Returns the columns
  * used. */
 size_t utf8_cut(struct buf *out, const char *text, size_t len, size_t width);
+/* Appends a line of at most width columns (0: however long) and its end. A buf that has failed
+ * fails the other one. */
+void utf8_line(struct buf *out, const struct buf *line, size_t width);

@@ -4,6 +4,7 @@
  */
 #include "client/when.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -69,6 +70,57 @@ char *when_near(char text[WHEN_MAX], const struct view *view, uint64_t ns)
     bool near = away < (WHEN_WEEK_S - WHEN_DAY_S) * NSEC_PER_SEC;
     (void)strftime(text, WHEN_MAX, near ? "%a %H:%M" : "%Y-%m-%d %H:%M", &tm);
     return text;
+}
+
+/* That clock on the day so many days before now; an empty clock is the day's beginning. */
+static int when_on_day(const struct view *view, int days_ago, const char *clock,
+                       uint64_t *ret_ns)
+{
+    char date[WHEN_MAX];
+    char text[WHEN_MAX * 3];
+    struct tm tm = when_local(view, view->now_ns);
+    tm.tm_mday -= days_ago;
+    tm.tm_hour = 12; /* there is a noon on every day */
+    tm.tm_isdst = -1;
+    if (mktime(&tm) == -1)
+        return -EINVAL;
+    (void)strftime(date, sizeof(date), "%Y-%m-%d", &tm);
+    (void)snprintf(text, sizeof(text), "%s %.*s", date, WHEN_MAX, clock[0] ? clock : "00:00");
+    int r = parse_time(text, 0, ret_ns);
+    if (r == 0 || clock[0])
+        return r == 0 ? 0 : -EINVAL;
+    (void)snprintf(text, sizeof(text), "%s 01:00", date); /* summer time began at midnight */
+    return parse_time(text, 0, ret_ns) == 0 ? 0 : -EINVAL;
+}
+
+uint64_t when_midnight(const struct view *view)
+{
+    uint64_t ns = 0;
+    return when_on_day(view, 0, "", &ns) == 0 ? ns : 0;
+}
+
+int when_past(const char *text, const struct view *view, uint64_t *ret_ns)
+{
+    static const char *const days[] = {"today", "yesterday"};
+    for (int i = 0; i < 2; i++) {
+        size_t len = strlen(days[i]);
+        if (strncmp(text, days[i], len) == 0 && (!text[len] || text[len] == ' '))
+            return when_on_day(view, i, text + len + (text[len] == ' '), ret_ns);
+    }
+    if (strncmp(text, "tomorrow", 8) == 0)
+        return -EINVAL;
+    if (text[0] && text[1] && text[2] == ':') { /* the last such time, not the next */
+        int r = when_on_day(view, 0, text, ret_ns);
+        if (r == 0 && *ret_ns > view->now_ns)
+            r = when_on_day(view, 1, text, ret_ns);
+        return r;
+    }
+    char day[WHEN_MAX];
+    if (strlen(text) == strlen("2025-12-24")) {
+        (void)snprintf(day, sizeof(day), "%s 00:00", text);
+        text = day;
+    }
+    return parse_time(text, (time_t)(view->now_ns / NSEC_PER_SEC), ret_ns) == 0 ? 0 : -EINVAL;
 }
 
 char *when_coarse(char text[WHEN_MAX], uint64_t ns, bool space)

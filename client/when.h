@@ -23,6 +23,11 @@ char *when_full(char text[WHEN_MAX], const struct view *, uint64_t ns);
 char *when_near(char text[WHEN_MAX], const struct view *, uint64_t ns);
 /* Whether both are on the same day of the view's time zone. */
 bool when_same_day(const struct view *, uint64_t a_ns, uint64_t b_ns);
+/* A time that has been, as people type it: "14:00" (the last one), "today", "yesterday", either
+ * with " 14:00", "2025-12-24" (its beginning), or a form of parse_time. 0 or -EINVAL. */
+int when_past(const char *text, const struct view *, uint64_t *ret_ns);
+/* When this day began. */
+uint64_t when_midnight(const struct view *);
 /* One unit, rounded down: "9m", "6d"; space puts a blank before the unit. */
 char *when_coarse(char text[WHEN_MAX], uint64_t ns, bool space);
 /* From one time to the other, two units; 0 when they are the wrong way round. */

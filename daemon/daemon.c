@@ -19,15 +19,22 @@
 #include "base/clock.h"
 #include "daemon/aio/loop.h"
 #include "daemon/control/control.h"
+#include "daemon/control_socket.h"
 #include "daemon/functions/processes.h"
 #include "daemon/functions/register.h"
 #include "daemon/link.h"
+#include "daemon/pulse.h"
 #include "daemon/service/config.h"
+#include "daemon/service/extend.h"
 #include "daemon/service/notify.h"
 #include "daemon/service/options.h"
+#include "daemon/service/reload.h"
 #include "daemon/service/signals.h"
 #include "daemon/service/socket.h"
 #include "daemon/tasks/tasks.h"
+
+/* The watchdog's intervals that a silent disk may last: it can only be made worse by a restart. */
+enum { DAEMON_PATIENCE = 3 };
 
 struct daemon {
     const struct options *options; /* borrowed */
@@ -38,12 +45,15 @@ struct daemon {
     struct tasks tasks;
     struct processes processes;
     struct control control;
+    struct control_socket socket;
     struct link link;
     struct signals signals;
+    struct reload reload;
+    struct pulse pulse;
     struct notify notify;
     uv_timer_t patience; /* bounds the stop */
-    char *socket_path;   /* owned, for people */
     int exit_status;
+    bool ran; /* it was told that it starts: its end is told too */
     bool stopping;
     bool control_closed;
 };
@@ -77,6 +87,7 @@ static void daemon_stop(struct daemon *d)
     d->stopping = true;
     notify_stopping(&d->notify);
     uv_timer_start(&d->patience, daemon_out_of_patience, LIMIT_STOP_GRACE_MS, 0);
+    control_socket_close(&d->socket);
     processes_stop(&d->processes);
     tasks_stop(&d->tasks);
     control_stop(&d->control);
@@ -150,7 +161,9 @@ static void daemon_health(void *ctx, struct buf *b, struct pack_map_place *map)
 {
     struct daemon *d = ctx;
     pack_key(b, map, "store");
-    pack_map(b, 2);
+    pack_map(b, 3);
+    pack_text(b, "commits");
+    pack_uint(b, store_commits(d->store));
     pack_text(b, "dir");
     pack_text(b, d->options->state_dir);
     pack_text(b, "last_id");
@@ -174,29 +187,49 @@ static int daemon_apply(struct daemon *d, const struct config *config, struct er
     d->log->level = d->options->debug ? 7 : config->log_level;
     d->tasks.queued_per_uid = config->queued_per_uid;
     d->tasks.grace_ms = config->grace_ms;
+    d->tasks.groups.running_per_uid = config->running_per_uid;
+    groups_file_begin(&d->tasks.groups);
     list_for_each (it, &config->groups) {
         const struct config_group *group = container_of(it, struct config_group, node);
         if (!groups_set(&d->tasks.groups, group->name, group->slots))
             return err_set(err, -ENOMEM, "out of memory");
     }
+    groups_sweep(&d->tasks.groups);
     return 0;
 }
 
 static void daemon_reload(void *ctx)
 {
     struct daemon *d = ctx;
-    struct err err = ERR_INIT;
-    struct config config;
     notify_reloading(&d->notify);
-    config_init(&config);
-    int r = config_read(&config, d->options->config, d->options->config_given, &err);
+    reload_start(&d->reload);
+}
+
+static void daemon_tell_reloaded(struct daemon *d, const struct config *config)
+{
+    if (config->found)
+        log_info(d->log, "read %s again", d->options->config);
+    else
+        log_info(d->log, "there is no %s: the defaults are in force", d->options->config);
+    if (config->socket_mode != d->config.socket_mode ||
+        config->socket_group != d->config.socket_group)
+        log_notice(d->log, "socket-mode and socket-group stay as they were: they are read at "
+                           "the start");
+}
+
+static void daemon_reloaded(void *ctx, int r, const struct config *config,
+                            const struct err *read_err)
+{
+    struct daemon *d = ctx;
+    struct err err = *read_err;
+    if (d->stopping)
+        return;
     if (r == 0)
-        r = daemon_apply(d, &config, &err);
+        r = daemon_apply(d, config, &err);
     if (r < 0)
         log_error(d->log, "the configuration stays as it was: %s", err.msg);
     else
-        log_info(d->log, "read %s again", d->options->config);
-    config_done(&config);
+        daemon_tell_reloaded(d, config);
     notify_ready(&d->notify);
 }
 
@@ -245,14 +278,12 @@ static int daemon_open_tasks(struct daemon *d, struct err *err)
 
 static int daemon_open_control(struct daemon *d, struct err *err)
 {
-    const struct options *o = d->options;
     d->control = (struct control){
         .loop = &d->loop,
         .tasks = &d->tasks,
         .log = d->log,
         .owner_uid = geteuid(),
-        .system = o->system,
-        .socket_path = d->socket_path,
+        .system = d->options->system,
         .started_ns = clock_awake(),
         .instance = store_instance(d->store),
         .may_run = daemon_may_run,
@@ -261,32 +292,41 @@ static int daemon_open_control(struct daemon *d, struct err *err)
         .ctx = d,
     };
     control_init(&d->control);
-    int fd = socket_from_systemd(err);
-    if (fd == -ENOENT) {
-        /* others may come as far as the socket, if they may use it; they see no names */
-        mode_t mode = d->config.socket_mode & 0077 ? 0711 : 0700;
-        fd = socket_make_dir(o->runtime_dir, mode, err);
-        if (fd == 0)
-            fd =
-                socket_bind(o->runtime_dir, d->config.socket_mode, d->config.socket_group, err);
-    }
-    if (fd == -ENOENT && !o->system)
-        return err_set(err, fd, "%s cannot be made: set XDG_RUNTIME_DIR, or give --runtime-dir",
-                       o->runtime_dir);
-    return fd < 0 ? err_prefix(err, "the control socket")
-                  : control_listen(&d->control, fd, err);
+    d->socket = (struct control_socket){
+        .control = &d->control, .options = d->options, .config = &d->config, .log = d->log};
+    return control_socket_open(&d->socket, err);
+}
+
+static bool daemon_healthy(void *ctx)
+{
+    struct daemon *d = ctx;
+    return d->stopping || pulse_beats(&d->pulse);
+}
+
+static void daemon_open_notify(struct daemon *d)
+{
+    d->notify.count = daemon_count;
+    d->notify.healthy = daemon_healthy;
+    d->notify.ctx = d;
+    notify_init(&d->notify, &d->loop);
+    d->pulse = (struct pulse){.store = d->store,
+                              .log = d->log,
+                              .patience_ns = DAEMON_PATIENCE * d->notify.watchdog_ns};
 }
 
 static int daemon_open_service(struct daemon *d, struct err *err)
 {
-    d->notify.count = daemon_count;
-    d->notify.ctx = d;
-    notify_init(&d->notify, &d->loop);
+    daemon_open_notify(d);
     uv_timer_init(&d->loop.uv, &d->patience);
     d->patience.data = d;
     d->signals.stop = daemon_signal;
     d->signals.reload = daemon_reload;
     d->signals.ctx = d;
+    d->reload = (struct reload){.loop = &d->loop,
+                                .path = d->options->config,
+                                .must_exist = d->options->config_given,
+                                .done = daemon_reloaded,
+                                .ctx = d};
     int r = signals_init(&d->signals, &d->loop);
     if (r < 0)
         return err_errno(err, r, "signals");
@@ -319,11 +359,12 @@ static int daemon_open(struct daemon *d, struct err *err)
     int r = config_read(&d->config, o->config, o->config_given, err);
     if (r < 0)
         return r;
-    if (asprintf(&d->socket_path, "%s/control.sock", o->runtime_dir) < 0)
-        return err_set(err, -ENOMEM, "out of memory");
+    struct extend extend;
+    extend_begin(&extend); /* a database that has to be checked may be large */
     r = daemon_open_store(d, err);
     if (r == 0)
         r = daemon_open_tasks(d, err);
+    extend_end(&extend);
     if (r == 0)
         r = daemon_open_control(d, err);
     if (r == 0)
@@ -365,7 +406,9 @@ int daemon_run(struct daemon *d)
     daemon_tasks_changed(d);
     link_start(&d->link);
     notify_ready(&d->notify);
-    log_info(d->log, "serving %s, %zu live tasks", d->socket_path, d->tasks.table.live);
+    log_info(d->log, "serving %s, %zu live tasks (aiod %s, state in %s)",
+             d->control.socket_path, d->tasks.table.live, AIOD_VERSION, d->options->state_dir);
+    d->ran = true;
     aio_loop_run(&d->loop);
     return d->exit_status;
 }
@@ -382,6 +425,9 @@ struct daemon *daemon_free(struct daemon *d)
 {
     if (!d)
         return NULL;
+    control_socket_close(&d->socket);
+    reload_stop(&d->reload);
+    d->pulse.store = NULL;
     if (d->control.loop && !d->control.stopping) {
         d->control.closed = daemon_ignore;
         control_abort(&d->control);
@@ -404,9 +450,13 @@ struct daemon *daemon_free(struct daemon *d)
     int r = aio_loop_close(&d->loop);
     if (r < 0)
         log_warning(d->log, "the event loop: %s", strerror(-r));
+    if (d->control.loop)
+        control_done(&d->control);
     tasks_done(&d->tasks);
     config_done(&d->config);
-    free(d->socket_path);
+    control_socket_done(&d->socket);
+    if (d->ran)
+        log_info(d->log, "stopped");
     free(d);
     return NULL;
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -128,24 +129,34 @@ static int link_spawn(struct link *link, const char *executable, int log_fd)
     return r;
 }
 
-static void link_start_spawner(struct link *link)
+/* Where a spawner's own words go; its socket and its lock will be beside it. */
+static int link_open_log(const struct link *link, struct err *err)
 {
-    char executable[4096], log_path[4096];
-    if (link_find_executable(link, executable, sizeof(executable)) < 0) {
-        if (!link->told)
-            log_error(link->log, "cannot find %s beside aiod or in libexec: no command can run",
-                      link_spawner_name);
-        link->told = true;
-        return;
-    }
-    snprintf(log_path, sizeof(log_path), "%s/spawner.log", link->state_dir);
-    _cleanup_(defs_closep) int log_fd =
-        open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-    int r = log_fd < 0 ? -errno : link_spawn(link, executable, log_fd);
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/spawner.log", link->state_dir);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 && errno == ENOENT)
+        return err_set(
+            err, -ENOENT,
+            "the state directory %s is not there any more: put it back, or stop aiod",
+            link->state_dir);
+    return fd < 0 ? err_errno(err, -errno, "%s", path) : fd;
+}
+
+static int link_start_spawner(struct link *link, struct err *err)
+{
+    char executable[4096];
+    if (link_find_executable(link, executable, sizeof(executable)) < 0)
+        return err_set(err, -ENOENT, "%s is neither beside aiod nor in libexec/aiod",
+                       link_spawner_name);
+    _cleanup_(defs_closep) int log_fd = link_open_log(link, err);
+    if (log_fd < 0)
+        return log_fd;
+    int r = link_spawn(link, executable, log_fd);
     if (r < 0)
-        log_error(link->log, "cannot start %s: %s", executable, strerror(-r));
-    else
-        log_info(link->log, "started %s", executable);
+        return err_errno(err, r, "cannot start %s", executable);
+    log_info(link->log, "started %s", executable);
+    return 0;
 }
 
 static void link_try(struct link *link);
@@ -166,10 +177,11 @@ static void link_try_later(struct link *link)
 }
 
 /* Once for each time that the spawner goes. */
-static void link_tell(struct link *link, const struct err *err)
+static void link_tell(struct link *link, int level, const struct err *err)
 {
     if (!link->told)
-        log_warning(link->log, "waiting for the spawner: %s", err->msg);
+        log_line(link->log, level,
+                 "waiting for the spawner: %s; until it answers no command starts", err->msg);
     link->told = true;
 }
 
@@ -183,9 +195,10 @@ static void link_try(struct link *link)
     bool nobody = r == -ENOENT || r == -ECONNREFUSED;
     if (nobody && !link->supervised && !link->child && now >= link->start_at) {
         link->start_at = now + LINK_START_MS * NSEC_PER_MSEC;
-        link_start_spawner(link);
+        if (link_start_spawner(link, &err) < 0)
+            link_tell(link, LOG_ERR, &err);
     } else if (link->delay_ms == LINK_DELAY_MAX_MS) {
-        link_tell(link, &err);
+        link_tell(link, LOG_WARNING, &err);
     }
     link_try_later(link);
 }
@@ -207,9 +220,9 @@ static void link_lost(void *ctx, const struct err *err)
     if (link->closing)
         return;
     if (link->was_live)
-        log_warning(link->log, "lost the spawner: %s", err->msg);
+        log_warning(link->log, "lost the %s", err->msg);
     else
-        link_tell(link, err); /* it was there, and refused */
+        link_tell(link, LOG_WARNING, err); /* it was there, and refused */
     link->was_live = false;
     link_try_later(link);
 }

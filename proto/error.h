@@ -15,6 +15,7 @@
     X("unknown-method", ENOSYS, 5, "there is no such method")                                  \
     X("not-found", ENOENT, 3, "there is no such task, group or function")                      \
     X("denied", EACCES, 5, "this user may not do that")                                        \
+    X("exists", EEXIST, 5, "there is such a group already")                                    \
     X("not-done", EINPROGRESS, 5, "the task is not done")                                      \
     X("done", EALREADY, 5, "the task is done already")                                         \
     X("limit", EDQUOT, 5, "a limit of this user is reached")                                   \

@@ -10,7 +10,8 @@
 enum {
     PACK_MAP32 = 0xdf, /* first byte of a map with four bytes of length */
     PACK_MAP32_BYTES = 5,
-    PACK_ASCII_STRIDE = 8, /* bytes looked at in one go */
+    PACK_ASCII_STRIDE = 32, /* bytes looked at in one go */
+    PACK_TEXT_HEAD_MAX = 5, /* bytes in front of a text */
 };
 
 static int pack_write(void *data, const char *bytes, size_t len)
@@ -82,6 +83,18 @@ void pack_text(struct buf *b, const char *text)
         pack_nil(b);
 }
 
+/* The head of a str: most of what is packed is text, and a call of the packer's would cost more
+ * than the text. Returns its bytes. */
+static size_t pack_text_head(uint8_t *at, size_t len)
+{
+    size_t n = len < 32 ? 0 : len <= UINT8_MAX ? 1 : len <= UINT16_MAX ? 2 : 4;
+    static const uint8_t heads[] = {0xa0, 0xd9, 0xda, 0, 0xdb};
+    at[0] = (uint8_t)(heads[n] | (n == 0 ? len : 0));
+    for (size_t i = 0; i < n; i++)
+        at[1 + i] = (uint8_t)(len >> 8 * (n - 1 - i));
+    return n + 1;
+}
+
 void pack_text_n(struct buf *b, const void *bytes, size_t len)
 {
     if (!text_is_utf8(bytes, len)) {
@@ -89,8 +102,12 @@ void pack_text_n(struct buf *b, const void *bytes, size_t len)
         return;
     }
     assert(len <= UINT32_MAX);
-    msgpack_packer pk = pack_packer(b);
-    msgpack_pack_str_with_body(&pk, bytes, len);
+    if (buf_reserve(b, len + PACK_TEXT_HEAD_MAX) < 0)
+        return;
+    b->len += pack_text_head(b->data + b->len, len);
+    if (len)
+        memcpy(b->data + b->len, bytes, len);
+    b->len += len;
 }
 
 void pack_sentence(struct buf *b, const char *text)
@@ -189,19 +206,40 @@ size_t text_char_length(const void *bytes, size_t len)
     return n;
 }
 
+/* How many bytes of ASCII come first, or fewer: several words at a time, then one, then bytes. */
+static size_t text_ascii(const uint8_t *p, size_t len)
+{
+    static const uint64_t high = UINT64_C(0x8080808080808080);
+    uint64_t w[PACK_ASCII_STRIDE / sizeof(uint64_t)];
+    size_t at = 0;
+    for (; len - at >= sizeof(w); at += sizeof(w)) {
+        memcpy(w, p + at, sizeof(w));
+        if ((w[0] | w[1] | w[2] | w[3]) & high)
+            return at;
+    }
+    for (; len - at >= sizeof(w[0]); at += sizeof(w[0])) {
+        memcpy(w, p + at, sizeof(w[0]));
+        if (w[0] & high)
+            return at;
+    }
+    if (at < len && len >= sizeof(w[0])) { /* what is left, seen through the last whole word */
+        memcpy(w, p + len - sizeof(w[0]), sizeof(w[0]));
+        if (!(w[0] & high))
+            return len;
+    }
+    while (at < len && p[at] < 0x80)
+        at++;
+    return at;
+}
+
 bool text_is_utf8(const void *bytes, size_t len)
 {
     const uint8_t *p = bytes;
     size_t at = 0;
     while (at < len) {
-        uint64_t stride;
-        if (len - at >= PACK_ASCII_STRIDE) {
-            memcpy(&stride, p + at, PACK_ASCII_STRIDE);
-            if (!(stride & UINT64_C(0x8080808080808080))) {
-                at += PACK_ASCII_STRIDE;
-                continue;
-            }
-        }
+        at += text_ascii(p + at, len - at);
+        if (at == len)
+            break;
         size_t n = text_char_length(p + at, len - at);
         if (n == 0)
             return false;

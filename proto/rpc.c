@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/printable.h"
 #include "proto/error.h"
 #include "proto/pack.h"
 
@@ -132,6 +133,9 @@ void rpc_write_error(struct buf *b, uint32_t msgid, const struct err *err,
                      const struct value *details, bool as_map)
 {
     const char *word = proto_error_word(err->code);
+    char message[ERR_MSG_MAX];
+    snprintf(message, sizeof(message), "%s", err->msg);
+    printable_force(message, strlen(message)); /* it may quote what was asked */
     pack_array(b, 4);
     pack_uint(b, RPC_RESPONSE);
     pack_uint(b, msgid);
@@ -140,12 +144,12 @@ void rpc_write_error(struct buf *b, uint32_t msgid, const struct err *err,
         pack_text(b, "code");
         pack_text(b, word);
         pack_text(b, "message");
-        pack_sentence(b, err->msg);
+        pack_sentence(b, message);
         pack_text(b, "details");
         pack_value(b, details);
     } else {
         char sentence[ERR_MSG_MAX + 32];
-        snprintf(sentence, sizeof(sentence), "%s: %s", word, err->msg);
+        snprintf(sentence, sizeof(sentence), "%s: %s", word, message);
         pack_array(b, 2);
         pack_uint(b, 0);
         pack_sentence(b, sentence);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/printable.h"
 #include "proto/pack.h"
 
 /* A request of some twenty objects fits; zones double on their own. */
@@ -125,12 +126,10 @@ bool bytes_equal(struct bytes b, const char *text)
     return b.data && strlen(text) == b.len && !memcmp(b.data, text, b.len);
 }
 
-/* Not a control character (C0, DEL, C1), nor what would end the quotes. */
+/* May be shown as it is, and does not end the quotes. */
 static bool bytes_printable(const uint8_t *p, size_t n)
 {
-    if (n == 1)
-        return p[0] >= 0x20 && p[0] != 0x7f && p[0] != '"' && p[0] != '\\';
-    return n > 1 && !(p[0] == 0xc2 && p[1] < 0xa0);
+    return n > 0 && p[0] != '"' && p[0] != '\\' && printable_check((const char *)p, n);
 }
 
 char *bytes_quote(char text[BYTES_QUOTE_MAX], struct bytes b)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "daemon/aio/internal.h"
+#include "daemon/aio/pool.h"
 #include "daemon/aio/task.h"
 
 /* How deep the done functions of frames that own coroutines which never ran may nest on the
@@ -24,7 +25,7 @@ static _Thread_local struct {
 
 struct aio_co *aio_co_new(const struct aio_co_fn *fn)
 {
-    struct aio_co *co = calloc(1, fn->frame_size);
+    struct aio_co *co = aio_pool_take(fn->frame_size);
     if (!co)
         return NULL;
     co->fn = fn;
@@ -37,7 +38,7 @@ static void co_destroy(struct aio_co *co)
     if (co->fn->done)
         co->fn->done(co);
     value_unref(co->value);
-    free(co);
+    aio_pool_give(co, co->fn->frame_size);
 }
 
 struct aio_co *aio_co_free(struct aio_co *co)

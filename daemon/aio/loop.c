@@ -11,6 +11,7 @@
 #include "daemon/aio/loop.h"
 
 #include <errno.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -79,34 +80,35 @@ static void loop_arm_clock(struct aio_loop *loop, enum aio_clock clock)
 
 /* ---- turns ---- */
 
+static struct aio_now loop_now(struct aio_loop *loop)
+{
+    struct aio_now now;
+    now.ns[AIO_AWAKE] = clock_awake();
+    aio_ticks_mark(&loop->sched.ticks, aio_ticks_read(), now.ns[AIO_AWAKE]);
+    now.ns[AIO_BOOT] = clock_boot();
+    now.ns[AIO_WALL] = clock_wall();
+    return now;
+}
+
 static void loop_check(uv_check_t *check)
 {
     struct aio_loop *loop = check->data;
-    /* libuv reads the clock once after it has slept; the callbacks since then are no idleness.
-     * Both times are cut to milliseconds, so that the errors even out. */
-    uint64_t polled_ms = uv_now(&loop->uv);
 
-    if (polled_ms > loop->poll_start_ms)
-        loop->idle_ns += (polled_ms - loop->poll_start_ms) * NSEC_PER_MSEC;
-    if (uv_is_active((uv_handle_t *)&loop->idle)) {
-        struct aio_now now = {{[AIO_BOOT] = clock_boot(),
-                               [AIO_AWAKE] = clock_awake(),
-                               [AIO_WALL] = clock_wall()}};
-        if (!aio_sched_turn(&loop->sched, &now))
-            uv_idle_stop(&loop->idle);
-        for (int clock = 0; clock < AIO_CLOCKS; clock++)
-            loop_arm_clock(loop, (enum aio_clock)clock);
-        uint64_t took = clock_awake() - now.ns[AIO_AWAKE];
-        if (took > loop->lag_max_ns)
-            loop->lag_max_ns = took;
-    }
-    loop->poll_start_ms = clock_awake() / NSEC_PER_MSEC;
+    if (!uv_is_active((uv_handle_t *)&loop->idle))
+        return;
+    struct aio_now now = loop_now(loop);
+    if (!aio_sched_turn(&loop->sched, &now))
+        uv_idle_stop(&loop->idle);
+    for (int clock = 0; clock < AIO_CLOCKS; clock++)
+        loop_arm_clock(loop, (enum aio_clock)clock);
+    uint64_t took = clock_awake() - now.ns[AIO_AWAKE];
+    if (took > loop->lag_max_ns)
+        loop->lag_max_ns = took;
 }
 
 void aio_loop_run(struct aio_loop *loop)
 {
     loop->running = true;
-    loop->poll_start_ms = clock_awake() / NSEC_PER_MSEC;
     uv_run(&loop->uv, loop->stopping ? UV_RUN_NOWAIT : UV_RUN_DEFAULT);
     loop->running = false;
     loop->stopping = false;
@@ -123,17 +125,27 @@ void aio_loop_stop(struct aio_loop *loop)
 
 void aio_loop_post(struct aio_loop *loop, struct posted *posted)
 {
+    static const uint64_t one = 1;
+
     uv_mutex_lock(&loop->posted_lock);
+    bool first = list_empty(&loop->posted);
     list_push_back(&loop->posted, &posted->node);
-    /* Under the lock: once it is released the call may run, and end the loop. */
-    uv_async_send(&loop->async);
     uv_mutex_unlock(&loop->posted_lock);
+    if (first) { /* whoever came before has woken the loop, or is about to */
+        ssize_t n = write(loop->posted_fd, &one, sizeof(one));
+        (void)n;
+    }
 }
 
-static void loop_posted_arrived(uv_async_t *async)
+static void loop_posted_arrived(uv_poll_t *poll, int status, int events)
 {
-    struct aio_loop *loop = async->data;
+    struct aio_loop *loop = poll->data;
+    uint64_t count;
+    ssize_t n = read(loop->posted_fd, &count, sizeof(count));
 
+    (void)n;
+    (void)status;
+    (void)events;
     uv_mutex_lock(&loop->posted_lock);
     list_splice_back(&loop->arrived, &loop->posted);
     uv_mutex_unlock(&loop->posted_lock);
@@ -167,14 +179,26 @@ static int loop_init_timer(struct aio_loop *loop, enum aio_clock clock)
     return uv_poll_start(timer, UV_READABLE, loop_timer_fired);
 }
 
+static int loop_init_posted(struct aio_loop *loop)
+{
+    int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    loop->posted_fd = fd;
+    int r = uv_poll_init(&loop->uv, &loop->arriving, fd);
+    if (r < 0)
+        return r;
+    loop->arriving.data = loop;
+    return uv_poll_start(&loop->arriving, UV_READABLE, loop_posted_arrived);
+}
+
 static int loop_init_handles(struct aio_loop *loop)
 {
     uv_idle_init(&loop->uv, &loop->idle);
     uv_check_init(&loop->uv, &loop->check);
     loop->check.data = loop;
     uv_check_start(&loop->check, loop_check);
-    int r = uv_async_init(&loop->uv, &loop->async, loop_posted_arrived);
-    loop->async.data = loop;
+    int r = loop_init_posted(loop);
     for (int clock = 0; r == 0 && clock < AIO_CLOCKS; clock++)
         r = loop_init_timer(loop, (enum aio_clock)clock);
     return r;
@@ -182,7 +206,7 @@ static int loop_init_handles(struct aio_loop *loop)
 
 int aio_loop_init(struct aio_loop *loop)
 {
-    *loop = (struct aio_loop){.closing = 0};
+    *loop = (struct aio_loop){.posted_fd = -1};
     for (int clock = 0; clock < AIO_CLOCKS; clock++) {
         loop->timerfd[clock] = -1;
         loop->armed[clock] = UINT64_MAX;
@@ -191,6 +215,7 @@ int aio_loop_init(struct aio_loop *loop)
     list_init(&loop->arrived);
     aio_handle_init(&loop->arrival, loop_run_arrived);
     aio_sched_init(&loop->sched, clock_awake);
+    aio_ticks_init(&loop->sched.ticks);
     loop->sched.wake = loop_wake;
     loop->sched.wake_ctx = loop;
     int r = uv_mutex_init(&loop->posted_lock);
@@ -229,13 +254,14 @@ int aio_loop_close(struct aio_loop *loop)
         uv_run(&loop->uv, UV_RUN_ONCE);
     loop_close_handle(loop, (uv_handle_t *)&loop->check);
     loop_close_handle(loop, (uv_handle_t *)&loop->idle);
-    loop_close_handle(loop, (uv_handle_t *)&loop->async);
+    loop_close_handle(loop, (uv_handle_t *)&loop->arriving);
     for (int clock = 0; clock < AIO_CLOCKS; clock++)
         loop_close_handle(loop, (uv_handle_t *)&loop->timer[clock]);
     while (loop->closing > 0)
         uv_run(&loop->uv, UV_RUN_ONCE);
     for (int clock = 0; clock < AIO_CLOCKS; clock++)
         defs_closep(&loop->timerfd[clock]);
+    defs_closep(&loop->posted_fd);
     int r = uv_loop_close(&loop->uv);
     if (r < 0)
         return r;

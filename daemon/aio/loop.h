@@ -21,13 +21,12 @@ struct aio_loop {
     /* private */
     uv_check_t check;
     uv_idle_t idle;
-    uv_async_t async; /* call_soon_threadsafe */
+    uv_poll_t arriving; /* call_soon_threadsafe */
+    int posted_fd;      /* what arriving polls */
     uv_poll_t timer[AIO_CLOCKS];
     int timerfd[AIO_CLOCKS];
     uint64_t armed[AIO_CLOCKS]; /* the deadline each timerfd is set to; UINT64_MAX: none */
-    uint64_t idle_ns;           /* spent in poll, for utilisation */
     uint64_t lag_max_ns;        /* the longest turn so far */
-    uint64_t poll_start_ms;     /* AIO_AWAKE */
     uv_mutex_t posted_lock;
     struct list posted;        /* of posted.node, from other threads; under the lock */
     struct list arrived;       /* the same, on the loop thread */
@@ -52,7 +51,8 @@ int aio_loop_close(struct aio_loop *);
 
 /* loop.call_soon_threadsafe: runs posted->fn(posted->arg) on the loop thread, within a turn, in
  * the order of posting. May be called from any thread; posted must stay until fn runs, and is
- * not touched afterwards. */
+ * not touched afterwards. A thread that posts is joined before the loop is closed: fn may run
+ * before aio_loop_post has returned. */
 void aio_loop_post(struct aio_loop *, struct posted *);
 
 /* loop.run_in_executor: fn(arg) on libuv's thread pool; the future (counted, the caller's

@@ -6,6 +6,8 @@
  */
 #include "daemon/aio/sched.h"
 
+#include "daemon/aio/pool.h"
+
 static bool sched_timer_less(const struct heap_node *a, const struct heap_node *b)
 {
     const struct aio_timer *x = container_of(a, const struct aio_timer, node);
@@ -32,6 +34,7 @@ void aio_sched_done(struct aio_sched *sched)
     for (int clock = 0; clock < AIO_CLOCKS; clock++)
         heap_done(&sched->timers[clock]);
     sched->wake = NULL;
+    aio_pool_drain();
 }
 
 /* Tells the shell that a turn is wanted; within one it looks by itself afterwards. */
@@ -111,7 +114,7 @@ void aio_call_soon(struct aio_sched *sched, struct aio_handle *handle)
         return;
     list_push_back(&sched->ready, &handle->node);
     if (sched->ready_count++ == 0 && !sched->in_turn && sched->step_clock)
-        sched->step_end = sched->step_clock();
+        sched->step_end = aio_sched_step_clock(sched);
     sched_wake(sched);
 }
 

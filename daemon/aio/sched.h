@@ -16,6 +16,7 @@
 
 #include "base/heap.h"
 #include "base/list.h"
+#include "daemon/aio/ticks.h"
 
 struct aio_sched;
 struct aio_task;
@@ -65,6 +66,7 @@ struct aio_sched {
     aio_trace_fn *trace; /* NULL for none */
     void *trace_ctx;
     uint64_t (*step_clock)(void); /* nanoseconds, as AIO_AWAKE; what steps are accounted with */
+    struct aio_ticks ticks;       /* read instead of step_clock once it can be; the shell's */
     uint64_t step_end;            /* when the last step ended: the start of the next one */
     uint64_t steps;               /* of all tasks, ever */
     uint64_t run_ns;              /* time spent in steps */
@@ -94,6 +96,12 @@ bool aio_sched_turn(struct aio_sched *, const struct aio_now *now);
 uint64_t aio_sched_next(const struct aio_sched *, enum aio_clock);
 /* loop.time(): the turn's time, moved on by the steps that ran in it. */
 uint64_t aio_sched_time(const struct aio_sched *, enum aio_clock);
+
+/* step_clock, by the shortest way; not to be called without one. */
+static inline uint64_t aio_sched_step_clock(const struct aio_sched *sched)
+{
+    return sched->ticks.scale ? aio_ticks_now(&sched->ticks) : sched->step_clock();
+}
 
 void aio_handle_init(struct aio_handle *, aio_handle_fn *);
 /* loop.call_soon: queues the handle; it runs exactly once, in a later turn (or in the one

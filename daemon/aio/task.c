@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #include "daemon/aio/internal.h"
+#include "daemon/aio/pool.h"
 
 static bool task_future_cancel(struct aio_future *, struct value *reason);
 static void task_future_free(struct aio_future *);
@@ -178,7 +179,7 @@ static void task_account(struct aio_task *task, uint64_t start)
         stats->steps++;
     if (!sched->step_clock)
         return;
-    uint64_t end = sched->step_clock();
+    uint64_t end = aio_sched_step_clock(sched);
     uint64_t ran = end > start ? end - start : 0;
     sched->step_end = end;
     sched->run_ns += ran;
@@ -294,7 +295,7 @@ struct aio_task *aio_task_new(struct aio_sched *sched, struct aio_co *taken)
 {
     if (!taken)
         return NULL;
-    struct aio_task *task = calloc(1, sizeof(*task));
+    struct aio_task *task = aio_pool_take(sizeof(*task));
     if (!task) {
         aio_co_free(taken);
         return NULL;
@@ -330,7 +331,7 @@ static void task_future_free(struct aio_future *f)
 
     f->sched->tasks--;
     value_unref(task->reason);
-    free(task);
+    aio_pool_give(task, sizeof(*task));
 }
 
 /* ---- looking at one ---- */

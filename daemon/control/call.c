@@ -49,11 +49,11 @@ static void call_ended(struct aio_done *done, struct aio_future *f)
 
 static struct call *call_new(struct connection *c, const uint8_t *bytes, size_t size)
 {
-    struct call *call = calloc(1, sizeof(*call) + size);
+    struct call *call = malloc(sizeof(*call) + size);
     if (!call)
         return NULL;
+    *call = (struct call){.size = size};
     memcpy(call->bytes, bytes, size);
-    call->size = size;
     call->control = c->control;
     call->connection = c;
     call->peer = peer_ref(c->peer);
@@ -100,6 +100,7 @@ static int call_run(struct call *call, const struct method *method)
     if (!co)
         return -ENOMEM;
     container_of(co, struct method_frame, co)->call = call;
+    call->kind = methods_kind(method);
     call->task = aio_task_new(call->control->tasks->sched, co);
     if (!call->task)
         return -ENOMEM;

@@ -25,8 +25,10 @@ struct call {
     struct unpacked message;      /* owned; points into bytes */
     const msgpack_object *params; /* a map; never NULL */
     uint32_t msgid;
-    struct err err; /* the sentence of what it raises */
-    size_t size;    /* of the message */
+    struct err err;      /* the sentence of what it raises */
+    size_t size;         /* of the message */
+    uint64_t charged_ns; /* to the connection's account */
+    unsigned kind;       /* of request, for it: below ROUNDS_KINDS */
     uint8_t bytes[];
 };
 
@@ -40,6 +42,8 @@ struct method {
     const char *name;
     const struct aio_co_fn *fn; /* its frame begins with a struct method_frame */
 };
+/* Its number: below ROUNDS_KINDS. */
+unsigned methods_kind(const struct method *);
 /* NULL: there is no such method. */
 const struct method *methods_find(struct bytes name);
 

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Happy path, in time order: read → scan → a whole message → call_start → … the call's task
- * ends → its answer is appended to `out` → one write a turn of the loop.
+ * Happy path, in time order: read → its turn comes (rounds.h) → scan → a whole message →
+ * call_start → … the call's task ends → its answer is appended to `out` → one write a turn of
+ * the loop.
  *
- * It suspends reading while LIMIT_REQUESTS_IN_FLIGHT or LIMIT_REQUEST_BYTES_IN_FLIGHT of its
- * requests are not answered: the kernel's buffer fills and the client waits. How it ends: hung up, or an error: the calls
- * are cancelled. End of file alone: what was asked is still answered, then it is closed. A message over a limit, or a broken one: one
- * error with msgid 0, then closed. A client that does not read: closed when
- * LIMIT_REPLY_BACKLOG_BYTES wait for it.
+ * It suspends reading while requests that it has read are not started, and while
+ * LIMIT_REQUESTS_IN_FLIGHT or LIMIT_REQUEST_BYTES_IN_FLIGHT of them are not answered: the
+ * kernel's buffer fills and the client waits.
+ *
+ * How it ends. Hung up, or an error: the calls are cancelled. End of file alone: what was asked is
+ * still answered, then it is closed. A message over a limit, or a broken one: one error with msgid
+ * 0, then closed. A client that does not read: closed when LIMIT_REPLY_BACKLOG_BYTES wait for it.
  */
 #include "daemon/control/connection.h"
 
@@ -21,27 +24,19 @@
 
 enum { CONNECTION_READ_BYTES = 64 * 1024 };
 
+static void connection_update_reading(struct connection *c);
+
 static void connection_closed(uv_handle_t *handle)
 {
     struct connection *c = handle->data;
     struct control *control = c->control;
-    aio_handle_cancel(&control->loop->sched, &c->flush);
     list_remove(&c->node);
     control->count--;
     buf_done(&c->in);
-    buf_done(&c->out);
-    buf_done(&c->writing);
+    connection_out_done(c);
     peer_unref(c->peer);
     free(c);
     control_maybe_closed(control);
-}
-
-static void connection_set_drained(struct connection *c)
-{
-    struct aio_future *drained = TAKE_PTR(c->drained);
-    if (drained && !aio_future_is_done(drained))
-        aio_future_set_result(drained, NULL);
-    aio_future_unref(drained);
 }
 
 void connection_close(struct connection *c)
@@ -51,89 +46,11 @@ void connection_close(struct connection *c)
     c->closing = true;
     list_for_each_safe (it, &c->calls)
         call_abandon(container_of(it, struct call, node));
-    connection_set_drained(c);
+    rounds_leave(&c->control->rounds, &c->account);
+    connection_out_close(c);
     c->hangup = aio_reader_free(c->hangup);
     defs_closep(&c->hangup_fd);
     uv_close((uv_handle_t *)&c->pipe, connection_closed);
-}
-
-/* ---- writing ---- */
-
-size_t connection_backlog(const struct connection *c)
-{
-    return c->out.len + (c->in_write ? c->writing.len : 0);
-}
-
-struct aio_future *connection_drained(struct connection *c)
-{
-    if (!c->drained)
-        c->drained = aio_future_new(&c->control->loop->sched);
-    return c->drained;
-}
-
-static void connection_write(struct connection *c);
-
-static void connection_written(uv_write_t *write, int status)
-{
-    struct connection *c = write->data;
-    c->in_write = false;
-    buf_clear(&c->writing);
-    if (status < 0)
-        connection_close(c);
-    else
-        connection_write(c);
-}
-
-/* Sends what it can at once; the rest belongs to libuv until it is written. */
-static void connection_write(struct connection *c)
-{
-    if (c->closing || c->in_write)
-        return;
-    if (!buf_ok(&c->out)) {
-        connection_close(c); /* an answer was cut for want of memory */
-        return;
-    }
-    if (c->out.len > 0) {
-        uv_buf_t all = uv_buf_init((char *)c->out.data, (unsigned)c->out.len);
-        int n = uv_try_write((uv_stream_t *)&c->pipe, &all, 1);
-        if (n < 0 && n != UV_EAGAIN) {
-            connection_close(c);
-            return;
-        }
-        buf_consume(&c->out, n > 0 ? (size_t)n : 0);
-    }
-    if (c->out.len > 0) {
-        struct buf swap = c->writing;
-        c->writing = c->out;
-        c->out = swap;
-        uv_buf_t rest = uv_buf_init((char *)c->writing.data, (unsigned)c->writing.len);
-        c->write.data = c;
-        c->in_write = true;
-        if (uv_write(&c->write, (uv_stream_t *)&c->pipe, &rest, 1, connection_written) < 0)
-            connection_close(c);
-        return;
-    }
-    connection_set_drained(c);
-    if (c->ending && list_empty(&c->calls))
-        connection_close(c);
-}
-
-static void connection_flush(struct aio_handle *handle)
-{
-    connection_write(container_of(handle, struct connection, flush));
-}
-
-void connection_flush_soon(struct connection *c)
-{
-    if (c->closing)
-        return;
-    if (connection_backlog(c) > LIMIT_REPLY_BACKLOG_BYTES) {
-        log_warning(c->control->log, "uid %u (pid %u) does not read its answers: closed",
-                    c->peer->uid, c->peer->pid);
-        connection_close(c);
-        return;
-    }
-    aio_call_soon(&c->control->loop->sched, &c->flush);
 }
 
 void connection_end(struct connection *c)
@@ -161,28 +78,58 @@ static bool connection_full(const struct connection *c)
            c->calls_bytes >= LIMIT_REQUEST_BYTES_IN_FLIGHT;
 }
 
-/* Hands every whole message that has come to its call, unless too many are in flight. */
-static void connection_parse(struct connection *c)
+/* When the disk is behind, who has several requests under way lets the others go first: what is
+ * queued for it is done in order. */
+static bool connection_is_held(const struct connection *c)
 {
-    size_t begin = 0;
-    while (!c->ending && !c->closing && c->scanned < c->in.len && !connection_full(c)) {
-        struct err err = ERR_INIT;
-        size_t used = 0;
-        int r =
-            scan_feed(&c->scan, c->in.data + c->scanned, c->in.len - c->scanned, &used, &err);
-        c->scanned += used;
-        if (r < 0) {
-            connection_fail(c, &err);
-        } else if (r == SCAN_DONE) {
-            if (call_start(c, c->in.data + begin, c->scanned - begin) < 0)
-                connection_close(c);
-            begin = c->scanned;
-        }
+    return c->calls_count >= LIMIT_REQUESTS_WHEN_BUSY &&
+           store_queue_length(c->control->tasks->store) >= LIMIT_STORE_BUSY_OPS;
+}
+
+/* The next whole message goes to its call. False: it has not come. */
+static bool connection_start_next(struct connection *c)
+{
+    struct err err = ERR_INIT;
+    size_t used = 0;
+    int r = scan_feed(&c->scan, c->in.data + c->scanned, c->in.len - c->scanned, &used, &err);
+    c->scanned += used;
+    if (r < 0) {
+        connection_fail(c, &err);
+    } else if (r == SCAN_DONE) {
+        if (call_start(c, c->in.data + c->begin, c->scanned - c->begin) < 0)
+            connection_close(c);
+        c->begin = c->scanned;
     }
-    if (c->closing)
-        return;
-    buf_consume(&c->in, begin);
-    c->scanned -= begin;
+    return r == SCAN_DONE && !c->closing;
+}
+
+/* What was started goes from the front of `in`: once a turn, not once a message. */
+static void connection_consume(struct connection *c)
+{
+    buf_consume(&c->in, c->begin);
+    c->scanned -= c->begin;
+    c->begin = 0;
+}
+
+static bool connection_may_start(const struct connection *c)
+{
+    return !c->ending && !c->closing && c->scanned < c->in.len && !connection_full(c);
+}
+
+enum rounds_served connection_serve(struct rounds_account *account)
+{
+    struct connection *c = container_of(account, struct connection, account);
+    if (connection_may_start(c)) {
+        if (connection_is_held(c))
+            return ROUNDS_HOLD;
+        if (connection_start_next(c) && connection_may_start(c))
+            return ROUNDS_MORE;
+    }
+    if (!c->closing) {
+        connection_consume(c);
+        connection_update_reading(c);
+    }
+    return ROUNDS_NONE;
 }
 
 static void connection_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
@@ -226,8 +173,6 @@ static int connection_watch_hangup(struct connection *c)
                           connection_gone, c);
 }
 
-static void connection_update_reading(struct connection *c);
-
 static void connection_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *unused)
 {
     (void)unused;
@@ -241,15 +186,17 @@ static void connection_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *unus
         return;
     }
     c->in.len += (size_t)n;
-    connection_parse(c);
-    connection_update_reading(c);
+    if (rounds_enter(&c->control->rounds, &c->account) < 0)
+        connection_close(c);
+    else
+        connection_update_reading(c);
 }
 
 static void connection_update_reading(struct connection *c)
 {
     if (c->closing || c->ending)
         return;
-    bool want = !connection_full(c);
+    bool want = !connection_full(c) && !rounds_waits(&c->account);
     if (want && !c->reading)
         c->reading =
             uv_read_start((uv_stream_t *)&c->pipe, connection_alloc, connection_read) == 0;
@@ -262,24 +209,27 @@ void connection_call_started(struct connection *c, struct call *call)
     list_push_back(&c->calls, &call->node);
     c->calls_count++;
     c->calls_bytes += call->size;
+    call->charged_ns = rounds_charge(&c->control->rounds, &c->account, call->kind);
 }
 
 void connection_call_ended(struct connection *c, struct call *call)
 {
-    bool was_full = connection_full(c);
+    struct rounds *rounds = &c->control->rounds;
     c->calls_count--;
     c->calls_bytes -= call->size;
+    rounds_settle(rounds, &c->account, call->kind, call->charged_ns, call->task->stats.run_ns);
     connection_flush_soon(c);
-    if (was_full && !connection_full(c) && !c->closing) {
-        connection_parse(c);
+    if (c->closing || c->ending || connection_full(c))
+        return;
+    if (c->scanned < c->in.len && rounds_wait(rounds, &c->account) < 0)
+        connection_close(c);
+    else
         connection_update_reading(c);
-    }
 }
 
 /* ---- accepting ---- */
 
-/* One whose accept failed has no peer and waits for its close callback. */
-static bool connection_is_of(const struct connection *c, uint32_t uid)
+bool connection_is_of(const struct connection *c, uint32_t uid)
 {
     return c->peer && c->peer->uid == uid;
 }
@@ -310,8 +260,9 @@ int connection_accept(struct control *control, uv_stream_t *listener, struct err
     c->pipe.data = c;
     c->hangup_fd = -1;
     list_init(&c->calls);
+    rounds_account_init(&c->account);
     scan_init(&c->scan);
-    aio_handle_init(&c->flush, connection_flush);
+    connection_out_init(c);
     int r = uv_pipe_init(&control->loop->uv, &c->pipe, 0);
     if (r < 0) {
         free(c);

@@ -10,6 +10,7 @@
 #include "daemon/control/call.h"
 #include "daemon/control/control.h"
 #include "daemon/control/peer.h"
+#include "daemon/control/rounds.h"
 #include "proto/scan.h"
 
 struct connection {
@@ -18,12 +19,15 @@ struct connection {
     struct peer *peer;       /* counted */
     uv_pipe_t pipe;
     struct scan scan;
-    struct buf in;      /* what has come; the message that is scanned begins at 0 */
+    struct buf in;      /* what has come */
+    size_t begin;       /* in `in`: of the message that is scanned */
     size_t scanned;     /* bytes of `in` that the scanner has seen */
     struct buf out;     /* answers since the last write */
     struct buf writing; /* belongs to libuv while `write` is under way */
+    size_t counted;     /* of the two, in control->backlog */
     uv_write_t write;
-    struct list calls; /* of call.node: requests in flight */
+    struct rounds_account account; /* waits while requests are in `in` that may be started */
+    struct list calls;             /* of call.node: requests in flight */
     uint32_t calls_count;
     size_t calls_bytes;
     struct aio_handle flush;    /* writes `out` once a turn */
@@ -58,5 +62,13 @@ size_t connection_backlog(const struct connection *);
  * await look at the backlog again. NULL without memory. */
 struct aio_future *connection_drained(struct connection *);
 
+/* Is it of that user? One whose accept failed has no peer and waits for its close callback. */
+bool connection_is_of(const struct connection *, uint32_t uid);
+/* For connection.c: the parts of connection_out.c in a connection's life. */
+void connection_out_init(struct connection *);
+void connection_out_close(struct connection *); /* nothing more is sent */
+void connection_out_done(struct connection *);
+/* For control.c: rounds.serve. */
+enum rounds_served connection_serve(struct rounds_account *);
 /* For listener.c and connection.c: calls control->closed once all is gone. */
 void control_maybe_closed(struct control *);

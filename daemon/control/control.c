@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "daemon/control/control.h"
 
+#include "base/clock.h"
 #include "daemon/control/connection.h"
 #include "daemon/control/listener.h"
 
@@ -8,11 +9,16 @@ void control_init(struct control *control)
 {
     list_init(&control->listeners);
     list_init(&control->connections);
+    aio_semaphore_init(&control->group_commands, &control->loop->sched, 1);
+    control->rounds.serve = connection_serve;
+    control->rounds.clock = clock_awake;
+    control->rounds.sched = &control->loop->sched;
+    rounds_init(&control->rounds);
 }
 
-int control_listen(struct control *control, int fd, struct err *err)
+void control_done(struct control *control)
 {
-    return listener_new(control, fd, err);
+    rounds_done(&control->rounds);
 }
 
 void control_maybe_closed(struct control *control)

@@ -8,6 +8,8 @@
 
 #include "base/list.h"
 #include "base/log.h"
+#include "daemon/aio/semaphore.h"
+#include "daemon/control/rounds.h"
 #include "daemon/tasks/tasks.h"
 #include "proto/pack.h"
 
@@ -17,12 +19,15 @@ struct control {
     struct aio_loop *loop; /* borrowed, as all that follow */
     struct tasks *tasks;
     struct logger *log;
-    struct list listeners;   /* of listener.node; owned */
-    struct list connections; /* of connection.node; owned */
-    uint32_t count;          /* of connections */
-    uint32_t owner_uid;      /* of the instance */
-    bool system;             /* serves every user, not only its owner */
-    bool stopping;           /* no new requests */
+    struct list listeners;               /* of listener.node; owned: see listener_new */
+    struct list connections;             /* of connection.node; owned */
+    struct rounds rounds;                /* whose request is started next */
+    uint32_t count;                      /* of connections */
+    size_t backlog;                      /* bytes that their clients have not taken */
+    struct aio_semaphore group_commands; /* one at a time: each builds on the last one */
+    uint32_t owner_uid;                  /* of the instance */
+    bool system;                         /* serves every user, not only its owner */
+    bool stopping;                       /* no new requests */
     const char *socket_path;
     uint64_t started_ns;     /* awake clock */
     const uint8_t *instance; /* uuid, 16 bytes */
@@ -34,9 +39,8 @@ struct control {
     void (*closed)(void *ctx); /* after control_stop: everything is closed */
 };
 
-void control_init(struct control *);
-/* Takes a listening socket over, also on failure. 0 or a negative errno with a sentence. */
-int control_listen(struct control *, int fd, struct err *);
+void control_init(struct control *); /* the borrowed members are set */
+void control_done(struct control *); /* after everything is closed */
 /* Refuses new connections and requests, cancels those that wait, sends what is left to send and
  * closes; `closed` is called when all is gone. */
 void control_stop(struct control *);

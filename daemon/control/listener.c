@@ -41,7 +41,7 @@ static void listener_ready(uv_stream_t *stream, int status)
         log_warning(l->control->log, "a connection was refused: %s", err.msg);
 }
 
-int listener_new(struct control *control, int fd, struct err *err)
+int listener_new(struct control *control, int fd, struct listener **ret, struct err *err)
 {
     struct listener *l = calloc(1, sizeof(*l));
     if (!l) {
@@ -66,5 +66,6 @@ int listener_new(struct control *control, int fd, struct err *err)
         listener_close(l);
         return err_errno(err, r, "listening");
     }
+    *ret = l;
     return 0;
 }

@@ -13,5 +13,7 @@ struct listener {
     uv_pipe_t pipe;
 };
 
-int listener_new(struct control *, int fd, struct err *);
+/* Takes a listening socket over, also on failure; *ret is the control's, which closes it when it
+ * stops. 0 or a negative errno with a sentence. */
+int listener_new(struct control *, int fd, struct listener **ret, struct err *);
 void listener_close(struct listener *); /* frees it, in a later turn of the loop */

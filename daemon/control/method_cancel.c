@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "daemon/control/answers.h"
 #include "daemon/control/control.h"
+#include "daemon/control/lookup.h"
 #include "daemon/control/methods.h"
 #include "daemon/control/select.h"
 
@@ -29,9 +31,8 @@ struct cancel {
     size_t at;
     struct store_call *
         *asked; /* owned array, counted: the record of each cancel; NULL: not live */
-    struct store_call *call; /* counted: a row */
-    struct buf answers;      /* owned */
-    uint32_t count;
+    struct store_call *read; /* counted: a row */
+    struct answers answers;  /* owned */
 };
 
 static struct aio_next cancel_ask(struct aio_co *);
@@ -51,8 +52,8 @@ static void cancel_done(struct aio_co *co)
         store_call_unref(c->asked[i]);
     free(c->asked);
     selection_done(&c->selection);
-    store_call_unref(c->call);
-    buf_done(&c->answers);
+    store_call_unref(c->read);
+    answers_end(&c->answers);
 }
 
 static struct aio_next cancel_begin(struct aio_co *co)
@@ -64,12 +65,13 @@ static struct aio_next cancel_begin(struct aio_co *co)
     return aio_delegate(co, select_ids(call, c->p.ids, &c->selection), STEP(cancel_ask));
 }
 
-/* All in one step: were they asked one after the other, each slot that is freed would start the next of
- * those that are to be cancelled too. */
+/* All in one step: were they asked one after the other, each slot that is freed would start the
+ * next of those that are to be cancelled too. */
 static struct aio_next cancel_ask(struct aio_co *co)
 {
     struct cancel *c = cancel_of(co);
     struct call *call = c->head.call;
+    answers_begin(&c->answers, c->selection.len);
     c->asked = calloc(c->selection.len + 1, sizeof(struct store_call *));
     if (!c->asked)
         return aio_raise(co, -ENOMEM, NULL);
@@ -83,51 +85,39 @@ static struct aio_next cancel_ask(struct aio_co *co)
 
 static void cancel_answer(struct cancel *c, const char *state, bool asked)
 {
-    pack_map(&c->answers, asked ? 4 : 3);
-    pack_text(&c->answers, "id");
-    pack_uint(&c->answers, c->selection.ids[c->at].id);
-    pack_text(&c->answers, "state");
-    pack_text(&c->answers, state);
-    pack_text(&c->answers, "asked");
-    pack_bool(&c->answers, asked);
+    uint64_t id = c->selection.ids[c->at++].id;
+    struct buf *b = answers_add(&c->answers, !asked);
+    if (!b)
+        return;
+    pack_map(b, asked ? 4 : 3);
+    pack_text(b, "id");
+    pack_uint(b, id);
+    pack_text(b, "state");
+    pack_text(b, state);
+    pack_text(b, "asked");
+    pack_bool(b, asked);
     if (asked) {
-        pack_text(&c->answers, "grace");
-        pack_double(&c->answers, c->head.call->control->tasks->grace_ms / 1e3);
+        pack_text(b, "grace");
+        pack_double(b, c->head.call->control->tasks->grace_ms / 1e3);
     }
-    c->count++;
-    c->at++;
-}
-
-static struct aio_next cancel_return(struct cancel *c)
-{
-    struct buf b = BUF_INIT;
-    pack_array(&b, c->count);
-    buf_append(&b, c->answers.data, c->answers.len);
-    if (!buf_ok(&c->answers))
-        b.failed = true;
-    return call_return(&c->head.co, &b);
 }
 
 static struct aio_next cancel_next(struct aio_co *co)
 {
     struct cancel *c = cancel_of(co);
     struct call *call = c->head.call;
-    struct tasks *tasks = call->control->tasks;
-    c->call = store_call_unref(c->call);
     if (c->at == c->selection.len)
-        return cancel_return(c);
+        return answers_return(&c->answers, co);
     if (c->asked[c->at])
         return aio_await_try(co, &c->asked[c->at]->future, STEP(cancel_asked));
-    const struct task *t = call_task(call, c->selection.ids[c->at].id);
+    const struct selected *selected = &c->selection.ids[c->at];
+    const struct task *t = call_task(call, selected->id);
     if (t) { /* it was ending already */
         cancel_answer(c, task_state_name(t->state), false);
         return aio_goto(co, STEP(cancel_next));
     }
-    c->call = store_call_new(tasks->sched, STORE_GET);
-    if (!c->call)
-        return aio_raise(co, -ENOMEM, NULL);
-    c->call->op.id = c->selection.ids[c->at].id;
-    return aio_await_try(co, store_call_start(c->call, tasks->store), STEP(cancel_row));
+    return aio_delegate(co, lookup_row(call, selected->id, selected->optional, &c->read),
+                        STEP(cancel_row));
 }
 
 static struct aio_next cancel_asked(struct aio_co *co)
@@ -144,19 +134,10 @@ static struct aio_next cancel_asked(struct aio_co *co)
 static struct aio_next cancel_row(struct aio_co *co)
 {
     struct cancel *c = cancel_of(co);
-    struct call *call = c->head.call;
-    const struct selected *selected = &c->selection.ids[c->at];
-    int err = aio_outcome(co, NULL);
-    if (err < 0 && err != -ENOENT)
-        return aio_raise(co, err, NULL);
-    if (err == 0 && call_may_see(call, c->call->op.rows[0].uid)) {
+    if (c->read)
         cancel_answer(c, task_state_name(TASK_DONE), false);
-        return cancel_next(co);
-    }
-    if (!selected->optional)
-        return call_fail(call, co, -ENOENT, "there is no task %llu",
-                         (unsigned long long)selected->id);
-    c->at++;
+    else
+        c->at++;
     return cancel_next(co);
 }
 

@@ -20,8 +20,10 @@
 
 #include "daemon/control/connection.h"
 #include "daemon/control/control.h"
+#include "daemon/control/lookup.h"
 #include "daemon/control/methods.h"
 #include "daemon/control/select.h"
+#include "daemon/tasks/job.h"
 #include "daemon/tasks/output.h"
 #include "proto/rpc.h"
 
@@ -47,9 +49,9 @@ static const struct field logs_fields[] = {
     {"follow", FIELD_BOOL, false, offsetof(struct logs_params, follow), 0},
 };
 
-/* The file, shared with the executor; the last of the two frees it. */
+/* The file, shared with the executor. */
 struct logs_file {
-    unsigned refs;
+    struct job job;
     int output_fd; /* borrowed: outlives the executor */
     int fd;        /* owned; -1: there is no such file */
     uint64_t id;
@@ -74,8 +76,8 @@ struct logs {
     struct logs_params p;
     struct selection selection; /* owned */
     struct store_call *read;    /* counted */
-    struct logs_file *file;     /* counted */
-    struct aio_future *job;     /* counted */
+    struct logs_file *file;     /* counted, as a job */
+    struct aio_future *job;     /* counted: the end of a run of it */
     struct logs_watch *watch;   /* owned; NULL until the end of the file was seen */
     struct aio_done ended;      /* the task's end */
     struct aio_done moved;      /* its next change of state, while there is no file */
@@ -96,13 +98,18 @@ static struct logs *logs_of(struct aio_co *co)
     return container_of(co, struct logs, head.co);
 }
 
-static void logs_file_unref(void *arg)
+static void logs_file_free(struct job *job)
 {
-    struct logs_file *file = arg;
-    if (file && --file->refs == 0) {
-        defs_closep(&file->fd);
-        free(file);
-    }
+    struct logs_file *file = container_of(job, struct logs_file, job);
+    defs_closep(&file->fd);
+    free(file);
+}
+
+static void logs_drop_file(struct logs *l)
+{
+    if (l->file)
+        job_unref(&l->file->job);
+    l->file = NULL;
 }
 
 static void logs_watch_closed(uv_handle_t *handle)
@@ -116,7 +123,7 @@ static void logs_done(struct aio_co *co)
     selection_done(&l->selection);
     store_call_unref(l->read);
     aio_future_unref(l->job);
-    logs_file_unref(l->file);
+    logs_drop_file(l);
     if (l->watch)
         uv_close((uv_handle_t *)&l->watch->event, logs_watch_closed);
     aio_future_remove_done(&l->ended);
@@ -127,13 +134,13 @@ static void logs_done(struct aio_co *co)
 /* ---- in the executor ---- */
 
 /* The standard output of a task that keeps both streams in one file is that file. */
-static int logs_file_open(void *arg)
+static int logs_file_open(struct job *job)
 {
-    struct logs_file *f = arg;
-    f->fd = -1;
+    struct logs_file *f = container_of(job, struct logs_file, job);
+    f->fd = -ENOENT;
     if (f->stream == OUTPUT_OUT)
         f->fd = output_open(f->output_fd, f->id, f->attempt, OUTPUT_BOTH);
-    f->split = f->fd < 0;
+    f->split = f->fd == -ENOENT; /* any other error is about the file that is there */
     if (f->split)
         f->fd = output_open(f->output_fd, f->id, f->attempt, f->stream);
     if (f->fd < 0)
@@ -143,9 +150,9 @@ static int logs_file_open(void *arg)
     return 0;
 }
 
-static int logs_file_read(void *arg)
+static int logs_file_read(struct job *job)
 {
-    struct logs_file *f = arg;
+    struct logs_file *f = container_of(job, struct logs_file, job);
     struct stat st;
     if (f->begun && fstat(f->fd, &st) == 0 && (uint64_t)st.st_size < f->offset)
         f->offset = 0; /* the command has truncated it: from the beginning, as tail -f */
@@ -153,13 +160,10 @@ static int logs_file_read(void *arg)
     return f->n < 0 ? -errno : 0;
 }
 
-static struct aio_future *logs_job(struct logs *l, int (*fn)(void *))
+static struct aio_future *logs_job(struct logs *l, job_fn *fn)
 {
     aio_future_unref(l->job);
-    l->file->refs++;
-    l->job = aio_run_in_executor(l->head.call->control->loop, fn, logs_file_unref, l->file);
-    if (!l->job)
-        logs_file_unref(l->file);
+    l->job = job_run(&l->file->job, l->head.call->control->loop, fn);
     return l->job;
 }
 
@@ -229,14 +233,8 @@ static struct aio_next logs_begin(struct aio_co *co)
 static struct aio_next logs_selected(struct aio_co *co)
 {
     struct logs *l = logs_of(co);
-    struct tasks *tasks = l->head.call->control->tasks;
     l->id = l->selection.ids[0].id;
-    store_call_unref(l->read);
-    l->read = store_call_new(tasks->sched, STORE_GET);
-    if (!l->read)
-        return aio_raise(co, -ENOMEM, NULL);
-    l->read->op.id = l->id;
-    return aio_await_try(co, store_call_start(l->read, tasks->store), STEP(logs_row));
+    return aio_delegate(co, lookup_row(l->head.call, l->id, false, &l->read), STEP(logs_row));
 }
 
 static int logs_new_file(struct logs *l, uint32_t attempt)
@@ -244,7 +242,7 @@ static int logs_new_file(struct logs *l, uint32_t attempt)
     struct logs_file *file = calloc(1, sizeof(*file));
     if (!file)
         return -ENOMEM;
-    file->refs = 1;
+    job_init(&file->job, logs_file_free);
     file->fd = -1;
     file->output_fd = l->head.call->control->tasks->output_fd;
     file->id = l->id;
@@ -252,7 +250,7 @@ static int logs_new_file(struct logs *l, uint32_t attempt)
     file->stream = bytes_equal(l->p.stream, "err") ? OUTPUT_ERR : OUTPUT_OUT;
     file->tail = l->p.tail;
     file->offset = l->p.offset;
-    logs_file_unref(l->file);
+    logs_drop_file(l);
     l->file = file;
     return 0;
 }
@@ -260,13 +258,7 @@ static int logs_new_file(struct logs *l, uint32_t attempt)
 static struct aio_next logs_row(struct aio_co *co)
 {
     struct logs *l = logs_of(co);
-    struct call *call = l->head.call;
-    struct tasks *tasks = call->control->tasks;
-    int err = aio_outcome(co, NULL);
-    if (err == -ENOENT || (err == 0 && !call_may_see(call, l->read->op.rows[0].uid)))
-        return call_fail(call, co, -ENOENT, "there is no task %llu", (unsigned long long)l->id);
-    if (err < 0)
-        return aio_raise(co, err, NULL);
+    struct tasks *tasks = l->head.call->control->tasks;
     const struct store_task *row = &l->read->op.rows[0];
     struct task *t = tasks_find(tasks, l->id);
     l->done = !t;
@@ -347,9 +339,11 @@ static void logs_send(struct logs *l)
     if (!c)
         return;
     rpc_write_notification(&c->out, "logs");
-    pack_map(&c->out, 4);
+    pack_map(&c->out, 5);
     pack_text(&c->out, "request");
     pack_uint(&c->out, call->msgid);
+    pack_text(&c->out, "attempt");
+    pack_uint(&c->out, l->file->attempt);
     pack_text(&c->out, "stream");
     pack_text(&c->out, l->file->stream == OUTPUT_ERR ? "err" : "out");
     pack_text(&c->out, "offset");

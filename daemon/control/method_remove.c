@@ -2,14 +2,24 @@
 /*
  * remove - forgets finished tasks, with their output.
  *
- * begin → selected; for each: a live one is refused, else its row is awaited (row), its removal
- * is awaited (removed), its files go in the executor.
+ * begin → next queues removals, at most REMOVE_AHEAD of them, and awaits the oldest (removed); so
+ * thousands share a commit. Live ones are refused. Their files go in the executor, many at a
+ * time.
+ *
+ * How it fails. A task that is not there, or is another user's: the others are removed all the
+ * same, then it raises. The client leaves, or the daemon stops: nothing more is queued, what is
+ * queued is awaited and counted.
  */
 #include <errno.h>
+#include <stdlib.h>
 
+#include "daemon/control/answers.h"
 #include "daemon/control/control.h"
 #include "daemon/control/methods.h"
 #include "daemon/control/select.h"
+
+/* One batch of the store's is being committed while the next one forms. */
+enum { REMOVE_AHEAD = 2 * LIMIT_STORE_BATCH_OPS, REMOVE_FILES = 256 };
 
 struct remove_params {
     const msgpack_object *ids;
@@ -23,17 +33,17 @@ struct remove {
     struct method_frame head;
     struct remove_params p;
     struct selection selection; /* owned */
-    size_t at;
-    struct store_call *call; /* counted */
-    uint32_t attempts;       /* of the task that is being removed */
-    struct user *user;       /* borrowed: whose it is */
-    enum store_outcome outcome;
-    struct buf answers; /* owned */
-    uint32_t count;
+    size_t queued;              /* the next one to queue */
+    size_t at;                  /* the next one to answer */
+    struct store_call **calls;  /* owned ring of REMOVE_AHEAD, counted; NULL: not queued */
+    struct tasks_removed files[REMOVE_FILES];
+    size_t nfiles;
+    struct answers answers; /* owned */
+    uint64_t missing;       /* the first that is not there; 0: none */
+    int err; /* that ends it once nothing is queued any more: of the store, or a cancel */
 };
 
 static struct aio_next remove_next(struct aio_co *);
-static struct aio_next remove_row(struct aio_co *);
 static struct aio_next remove_removed(struct aio_co *);
 
 static struct remove *remove_of(struct aio_co *co)
@@ -44,9 +54,19 @@ static struct remove *remove_of(struct aio_co *co)
 static void remove_done(struct aio_co *co)
 {
     struct remove *r = remove_of(co);
+    for (size_t i = 0; r->calls && i < REMOVE_AHEAD; i++)
+        store_call_unref(r->calls[i]);
+    free(r->calls);
     selection_done(&r->selection);
-    store_call_unref(r->call);
-    buf_done(&r->answers);
+    answers_end(&r->answers);
+}
+
+static struct aio_next remove_selected(struct aio_co *co)
+{
+    struct remove *r = remove_of(co);
+    answers_begin(&r->answers, r->selection.len);
+    r->calls = calloc(REMOVE_AHEAD, sizeof(struct store_call *));
+    return r->calls ? remove_next(co) : aio_raise(co, -ENOMEM, NULL);
 }
 
 static struct aio_next remove_begin(struct aio_co *co)
@@ -55,96 +75,113 @@ static struct aio_next remove_begin(struct aio_co *co)
     struct call *call = r->head.call;
     if (call_params(call, remove_fields, ARRAY_SIZE(remove_fields), &r->p) < 0)
         return call_raise(call, co);
-    return aio_delegate(co, select_ids(call, r->p.ids, &r->selection), STEP(remove_next));
+    return aio_delegate(co, select_ids(call, r->p.ids, &r->selection), STEP(remove_selected));
 }
 
-static void remove_answer(struct remove *r, enum task_state state)
+static void remove_answer(struct remove *r, uint64_t id, enum task_state state)
 {
-    pack_map(&r->answers, 3);
-    pack_text(&r->answers, "id");
-    pack_uint(&r->answers, r->selection.ids[r->at].id);
-    pack_text(&r->answers, "state");
-    pack_text(&r->answers, task_state_name(state));
-    pack_text(&r->answers, "removed");
-    pack_bool(&r->answers, state == TASK_DONE);
-    r->count++;
-    r->at++;
+    struct buf *b = answers_add(&r->answers, state != TASK_DONE);
+    if (!b)
+        return;
+    pack_map(b, 3);
+    pack_text(b, "id");
+    pack_uint(b, id);
+    pack_text(b, "state");
+    pack_text(b, task_state_name(state));
+    pack_text(b, "removed");
+    pack_bool(b, state == TASK_DONE);
 }
 
-static struct store_call *remove_call(struct remove *r, enum store_verb verb)
+static void remove_flush_files(struct remove *r)
 {
-    store_call_unref(r->call);
-    r->call = store_call_new(r->head.call->control->tasks->sched, verb);
-    if (r->call)
-        r->call->op.id = r->selection.ids[r->at].id;
-    return r->call;
+    tasks_remove_output(r->head.call->control->tasks, r->files, r->nfiles);
+    r->nfiles = 0;
+}
+
+/* Queues the removal of the next one, unless it lives. */
+static void remove_queue(struct remove *r)
+{
+    struct call *call = r->head.call;
+    struct tasks *tasks = call->control->tasks;
+    size_t i = r->queued++;
+    r->calls[i % REMOVE_AHEAD] = NULL;
+    if (call_task(call, r->selection.ids[i].id))
+        return;
+    struct store_call *remove = store_call_new(tasks->sched, STORE_REMOVE);
+    if (!remove) {
+        r->err = -ENOMEM;
+        r->queued--;
+        return;
+    }
+    remove->op.id = r->selection.ids[i].id;
+    remove->op.remove.only_uid = call_may_see(call, UINT32_MAX) ? UINT32_MAX : call->peer->uid;
+    r->calls[i % REMOVE_AHEAD] = remove;
+    store_call_start(remove, tasks->store);
+}
+
+static struct aio_next remove_return(struct remove *r)
+{
+    struct call *call = r->head.call;
+    remove_flush_files(r);
+    if (r->err < 0)
+        return aio_raise(&r->head.co, r->err, NULL);
+    if (r->missing)
+        return call_fail(call, &r->head.co, -ENOENT,
+                         r->answers.done ? "there is no task %llu (the others are removed)"
+                                         : "there is no task %llu",
+                         (unsigned long long)r->missing);
+    return answers_return(&r->answers, &r->head.co);
 }
 
 static struct aio_next remove_next(struct aio_co *co)
 {
     struct remove *r = remove_of(co);
-    struct call *call = r->head.call;
-    if (r->at == r->selection.len) {
-        struct buf b = BUF_INIT;
-        pack_array(&b, r->count);
-        buf_append(&b, r->answers.data, r->answers.len);
-        if (!buf_ok(&r->answers))
-            b.failed = true;
-        return call_return(co, &b);
+    for (;;) {
+        while (!r->err && r->queued < r->selection.len && r->queued - r->at < REMOVE_AHEAD)
+            remove_queue(r);
+        if (r->at == r->queued)
+            return remove_return(r);
+        struct store_call *call = r->calls[r->at % REMOVE_AHEAD];
+        if (call)
+            return aio_await_try(co, &call->future, STEP(remove_removed));
+        uint64_t id = r->selection.ids[r->at++].id;
+        const struct task *t = call_task(r->head.call, id);
+        remove_answer(r, id, t ? t->state : TASK_RUNNING);
     }
-    const struct task *t = call_task(call, r->selection.ids[r->at].id);
-    if (t) {
-        remove_answer(r, t->state);
-        return aio_goto(co, STEP(remove_next));
-    }
-    if (!remove_call(r, STORE_GET))
-        return aio_raise(co, -ENOMEM, NULL);
-    return aio_await_try(co, store_call_start(r->call, call->control->tasks->store),
-                         STEP(remove_row));
 }
 
-static struct aio_next remove_row(struct aio_co *co)
+static void remove_account(struct remove *r, uint64_t id, const struct store_remove *removed)
 {
-    struct remove *r = remove_of(co);
-    struct call *call = r->head.call;
-    struct tasks *tasks = call->control->tasks;
-    const struct selected *selected = &r->selection.ids[r->at];
-    int err = aio_outcome(co, NULL);
-    if (err < 0 && err != -ENOENT)
-        return aio_raise(co, err, NULL);
-    const struct store_task *row = err == 0 ? &r->call->op.rows[0] : NULL;
-    if (!row || !call_may_see(call, row->uid) || row->outcome == STORE_LIVE) {
-        if (!selected->optional)
-            return call_fail(call, co, -ENOENT, "there is no task %llu",
-                             (unsigned long long)selected->id);
-        r->at++;
-        return remove_next(co);
-    }
-    r->attempts = row->attempt;
-    r->outcome = row->outcome;
-    r->user = tasks_user(tasks, row->uid);
-    if (!remove_call(r, STORE_REMOVE))
-        return aio_raise(co, -ENOMEM, NULL);
-    return aio_await_try(co, store_call_start(r->call, tasks->store), STEP(remove_removed));
+    struct tasks *tasks = r->head.call->control->tasks;
+    struct user *user = tasks_user(tasks, removed->uid);
+    if (user)
+        tasks_uncount(user, removed->outcome);
+    watch_tell_removed(&tasks->watchers, id, removed->uid, removed->group);
+    r->files[r->nfiles++] = (struct tasks_removed){id, removed->attempts};
+    if (r->nfiles == REMOVE_FILES)
+        remove_flush_files(r);
+    remove_answer(r, id, TASK_DONE);
 }
 
 static struct aio_next remove_removed(struct aio_co *co)
 {
     struct remove *r = remove_of(co);
     struct tasks *tasks = r->head.call->control->tasks;
-    int err = r->call->op.err;
-    if (err < 0 && err != -ENOENT)
-        return aio_raise(co, err, NULL);
-    if (err == 0) {
-        struct store_counts *counts = r->user ? &r->user->finished : &(struct store_counts){0};
-        counts->ok -= r->outcome == STORE_OK;
-        counts->failed -= r->outcome == STORE_FAILED;
-        counts->cancelled -= r->outcome == STORE_CANCELLED;
-        tasks_remove_output(tasks, r->selection.ids[r->at].id, r->attempts);
-    }
+    const struct store_call *call = r->calls[r->at % REMOVE_AHEAD];
+    const struct selected *selected = &r->selection.ids[r->at++];
     if (aio_outcome(co, NULL) == -ECANCELED)
-        return aio_raise(co, -ECANCELED, NULL);
-    remove_answer(r, TASK_DONE);
+        r->err = -ECANCELED;
+    if (call->op.err == 0) {
+        remove_account(r, selected->id, &call->op.remove);
+    } else if (call->op.err == -ENOENT || call->op.err == -EBUSY) {
+        if (!selected->optional && !r->missing)
+            r->missing = selected->id;
+    } else {
+        tasks_store_failed(tasks, call->op.err);
+        r->err = call->op.err;
+    }
+    size_t place = (r->at - 1) % REMOVE_AHEAD;
+    r->calls[place] = store_call_unref(r->calls[place]);
     return remove_next(co);
 }
 

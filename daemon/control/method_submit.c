@@ -6,7 +6,6 @@
  * id. If the client leaves in between, the task stays. A full disk, a limit, a wrong parameter:
  * nothing was made.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include "daemon/control/call.h"
 #include "daemon/control/control.h"
 #include "daemon/control/methods.h"
+#include "daemon/control/names.h"
 
 struct submit_params {
     struct bytes function;
@@ -52,25 +52,6 @@ static void submit_done(struct aio_co *co)
     aio_future_unref(submit_of(co)->accepted);
 }
 
-/* Names begin with a letter, so that no name is an id, and hold nothing that a shell or a
- * terminal could misread. */
-static int submit_check_name(const char *what, const char *name, struct err *err)
-{
-    bool ok = isalpha((unsigned char)name[0]);
-    for (const char *c = name; *c && ok; c++)
-        ok = isalnum((unsigned char)*c) || strchr("_.-:@+", *c) || (unsigned char)*c >= 0x80;
-    if (ok && !text_is_utf8(name, strlen(name)))
-        ok = false;
-    if (ok && (strcmp(name, "all") == 0 || strcmp(name, "last") == 0))
-        return err_set(err, -EINVAL, "\"%s\" must not be \"%s\": that has a meaning of its own",
-                       what, name);
-    if (!ok)
-        return err_set(
-            err, -EINVAL,
-            "\"%s\" must begin with a letter and hold letters, digits and _.-:@+ only", what);
-    return 0;
-}
-
 static int submit_time(const struct submit_params *p, struct submit *s, struct err *err)
 {
     if (p->at.data && p->in != 0)
@@ -104,7 +85,7 @@ static int submit_make(struct call *call, const struct submit_params *p, struct 
     _cleanup_(defs_freep) char *group = p->group.data ? bytes_dup(p->group) : NULL;
     if ((p->name.data && !name) || (p->group.data && !group))
         return err_set(err, -ENOMEM, "out of memory");
-    int r = name ? submit_check_name("name", name, err) : 0;
+    int r = name ? name_check("name", name, err) : 0;
     if (r == 0)
         r = submit_time(p, s, err);
     if (r == 0)

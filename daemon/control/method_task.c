@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 #include "daemon/control/control.h"
+#include "daemon/control/lookup.h"
 #include "daemon/control/methods.h"
 #include "daemon/control/select.h"
+#include "daemon/tasks/job.h"
 #include "daemon/tasks/output.h"
 #include "daemon/tasks/view.h"
 
@@ -28,13 +30,12 @@ static const struct field detail_fields[] = {
     {"env", FIELD_BOOL, false, offsetof(struct detail_params, env), 0},
 };
 
-/* What the executor finds out; it frees itself when the frame has gone. */
+/* What the executor finds out. */
 struct detail_output {
+    struct job job;
     int output_fd; /* borrowed: outlives the executor */
     uint64_t id;
     uint32_t attempt;
-    bool abandoned;
-    bool finished;
     bool split;
     bool exists;
     uint64_t bytes[3]; /* by enum output_stream */
@@ -47,8 +48,8 @@ struct detail {
     struct detail_params p;
     struct selection selection;   /* owned */
     struct store_call *read;      /* counted */
-    struct detail_output *output; /* shared with the executor */
-    struct aio_future *job;       /* counted */
+    struct detail_output *output; /* counted, as a job */
+    struct aio_future *told;      /* counted: the end of the job */
 };
 
 static struct aio_next detail_selected(struct aio_co *);
@@ -63,11 +64,9 @@ static struct detail *detail_of(struct aio_co *co)
 static void detail_drop_output(struct detail *d)
 {
     struct detail_output *o = TAKE_PTR(d->output);
-    d->job = aio_future_unref(d->job);
-    if (o && o->finished)
-        free(o);
-    else if (o)
-        o->abandoned = true;
+    d->told = aio_future_unref(d->told);
+    if (o)
+        job_unref(&o->job);
 }
 
 static void detail_done(struct aio_co *co)
@@ -90,9 +89,9 @@ static void detail_read_tail(struct detail_output *o, int fd)
     o->tail_len = n > 0 ? (size_t)n : 0;
 }
 
-static int detail_output_run(void *arg)
+static int detail_output_run(struct job *job)
 {
-    struct detail_output *o = arg;
+    struct detail_output *o = container_of(job, struct detail_output, job);
     for (int stream = OUTPUT_BOTH; stream <= OUTPUT_ERR; stream++) {
         struct stat st;
         _cleanup_(defs_closep) int fd = output_open(o->output_fd, o->id, o->attempt, stream);
@@ -107,12 +106,9 @@ static int detail_output_run(void *arg)
     return 0;
 }
 
-static void detail_output_after(void *arg)
+static void detail_output_free(struct job *job)
 {
-    struct detail_output *o = arg;
-    o->finished = true;
-    if (o->abandoned)
-        free(o);
+    free(container_of(job, struct detail_output, job));
 }
 
 /* ---- steps ---- */
@@ -129,13 +125,8 @@ static struct aio_next detail_begin(struct aio_co *co)
 static struct aio_next detail_selected(struct aio_co *co)
 {
     struct detail *d = detail_of(co);
-    struct tasks *tasks = d->head.call->control->tasks;
-    store_call_unref(d->read);
-    d->read = store_call_new(tasks->sched, STORE_GET);
-    if (!d->read)
-        return aio_raise(co, -ENOMEM, NULL);
-    d->read->op.id = d->selection.ids[0].id;
-    return aio_await_try(co, store_call_start(d->read, tasks->store), STEP(detail_row));
+    return aio_delegate(co, lookup_row(d->head.call, d->selection.ids[0].id, false, &d->read),
+                        STEP(detail_row));
 }
 
 static struct aio_next detail_row(struct aio_co *co)
@@ -144,11 +135,6 @@ static struct aio_next detail_row(struct aio_co *co)
     struct call *call = d->head.call;
     struct tasks *tasks = call->control->tasks;
     unsigned long long id = d->selection.ids[0].id;
-    int err = aio_outcome(co, NULL);
-    if (err == -ENOENT || (err == 0 && !call_may_see(call, d->read->op.rows[0].uid)))
-        return call_fail(call, co, -ENOENT, "there is no task %llu", id);
-    if (err < 0)
-        return aio_raise(co, err, NULL);
     const struct store_task *row = &d->read->op.rows[0];
     if (co->fn == &method_result && row->outcome == STORE_LIVE)
         return call_fail(call, co, -EINPROGRESS, "task %llu is not done", id);
@@ -158,14 +144,12 @@ static struct aio_next detail_row(struct aio_co *co)
     d->output = calloc(1, sizeof(*d->output));
     if (!d->output)
         return aio_raise(co, -ENOMEM, NULL);
+    job_init(&d->output->job, detail_output_free);
     d->output->output_fd = tasks->output_fd;
     d->output->id = id;
     d->output->attempt = row->attempt;
-    d->job =
-        aio_run_in_executor(tasks->loop, detail_output_run, detail_output_after, d->output);
-    if (!d->job)
-        d->output->finished = true;
-    return aio_await(co, d->job, STEP(detail_told));
+    d->told = job_run(&d->output->job, tasks->loop, detail_output_run);
+    return aio_await(co, d->told, STEP(detail_told));
 }
 
 static void detail_more(struct buf *b, struct pack_map_place *map, void *ctx)

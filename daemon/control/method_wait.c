@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/parse.h"
 #include "daemon/control/control.h"
+#include "daemon/control/lookup.h"
 #include "daemon/control/methods.h"
 #include "daemon/control/select.h"
 #include "daemon/tasks/view.h"
@@ -54,13 +55,14 @@ struct waiting {
     struct selection selection;    /* owned */
     struct waiting_entry *entries; /* owned; as many as selected */
     size_t at;                     /* entries below this one are watched or known */
-    size_t ended;
-    struct store_call *read; /* counted */
-    struct buf results;      /* owned: tasks in the order of completion */
-    uint32_t shown;          /* of them */
-    struct buf rest;         /* owned: the ids of those that an answer has no room for */
-    uint32_t rested;         /* of them */
-    struct aio_future wake;  /* an end or the timer; prepared before each await */
+    size_t ended;                  /* of them: are DONE */
+    size_t pending;                /* likewise: may still end; counted, as each end looks */
+    struct store_call *read;       /* counted */
+    struct buf results;            /* owned: tasks in the order of completion */
+    uint32_t shown;                /* of them */
+    struct buf rest;               /* owned: the ids of those that an answer has no room for */
+    uint32_t rested;               /* of them */
+    struct aio_future wake;        /* an end or the timer; prepared before each await */
     struct aio_timer timer;
     bool timed_out;
     bool gone; /* one that was waited for was never recorded */
@@ -97,10 +99,18 @@ static void waiting_wake(struct waiting *w)
         aio_future_set_result(&w->wake, NULL);
 }
 
+/* Tasks that are shown: the ids of all others are in the answer, too. */
+static size_t waiting_most(const struct waiting *w)
+{
+    enum { ENVELOPE = 32 };
+    size_t most = (LIMIT_MESSAGE_ITEMS - ENVELOPE - w->selection.len) / LIMIT_TASK_ITEMS;
+    return most < LIMIT_REPLY_TASKS ? most : LIMIT_REPLY_TASKS;
+}
+
 /* Whether the task that has ended is shown in the answer; else it is noted for the next one. */
 static bool waiting_has_room(struct waiting *w, const struct waiting_entry *entry)
 {
-    bool room = w->shown < LIMIT_REPLY_TASKS && w->results.len < LIMIT_REPLY_TASKS_BYTES;
+    bool room = w->shown < waiting_most(w) && w->results.len < LIMIT_REPLY_TASKS_BYTES;
     if (room) {
         w->shown++;
     } else {
@@ -116,6 +126,7 @@ static void waiting_ended(struct aio_done *done, struct aio_future *f)
     struct waiting *w = entry->waiting;
     struct value *value = NULL;
     entry->ended = true;
+    w->pending--;
     if (aio_future_result(f, &value) < 0) {
         w->gone = true; /* the disk was full: there is no such task after all */
     } else {
@@ -176,6 +187,7 @@ static struct aio_next waiting_selected(struct aio_co *co)
     w->entries = calloc(w->selection.len, sizeof(*w->entries));
     if (!w->entries)
         return aio_raise(co, -ENOMEM, NULL);
+    w->pending = w->selection.len;
     return waiting_next(co);
 }
 
@@ -184,21 +196,15 @@ static struct aio_next waiting_next(struct aio_co *co)
 {
     struct waiting *w = waiting_of(co);
     struct call *call = w->head.call;
-    struct tasks *tasks = call->control->tasks;
     for (; w->at < w->selection.len; w->at++) {
         struct waiting_entry *entry = &w->entries[w->at];
         struct task *t = call_task(call, w->selection.ids[w->at].id);
         entry->waiting = w;
         entry->id = w->selection.ids[w->at].id;
-        if (!t) {
-            store_call_unref(w->read);
-            w->read = store_call_new(tasks->sched, STORE_GET);
-            if (!w->read)
-                return aio_raise(co, -ENOMEM, NULL);
-            w->read->op.id = entry->id;
-            return aio_await_try(co, store_call_start(w->read, tasks->store),
-                                 STEP(waiting_row));
-        }
+        if (!t)
+            return aio_delegate(
+                co, lookup_row(call, entry->id, w->selection.ids[w->at].optional, &w->read),
+                STEP(waiting_row));
         struct aio_future *ended = task_ended(t);
         if (!ended)
             return aio_raise(co, -ENOMEM, NULL);
@@ -210,17 +216,8 @@ static struct aio_next waiting_next(struct aio_co *co)
 static struct aio_next waiting_row(struct aio_co *co)
 {
     struct waiting *w = waiting_of(co);
-    struct call *call = w->head.call;
     struct waiting_entry *entry = &w->entries[w->at];
-    int err = aio_outcome(co, NULL);
-    if (err < 0 && err != -ENOENT)
-        return aio_raise(co, err, NULL);
-    bool seen = err == 0 && call_may_see(call, w->read->op.rows[0].uid) &&
-                w->read->op.rows[0].outcome != STORE_LIVE;
-    if (!seen && !w->selection.ids[w->at].optional)
-        return call_fail(call, co, -ENOENT, "there is no task %llu",
-                         (unsigned long long)entry->id);
-    if (seen) {
+    if (w->read) {
         if (waiting_has_room(w, entry))
             view_finished(&w->results, &w->read->op.rows[0]);
         w->ended++;
@@ -228,19 +225,12 @@ static struct aio_next waiting_row(struct aio_co *co)
         w->selection.ids[w->at].id = 0; /* a hole in a range: neither done nor pending */
     }
     entry->ended = true;
+    w->pending--;
     w->at++;
     return waiting_next(co);
 }
 
-static size_t waiting_pending(const struct waiting *w)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < w->selection.len; i++)
-        n += !w->entries[i].ended;
-    return n;
-}
-
-static struct aio_next waiting_answer(struct waiting *w, size_t pending)
+static struct aio_next waiting_answer(struct waiting *w)
 {
     struct call *call = w->head.call;
     struct aio_co *co = &w->head.co;
@@ -248,7 +238,7 @@ static struct aio_next waiting_answer(struct waiting *w, size_t pending)
         if (w->gone)
             return call_fail(call, co, -ENOENT, "task %llu could not be recorded",
                              (unsigned long long)w->selection.ids[0].id);
-        if (pending)
+        if (w->pending)
             return call_fail(call, co, -ETIMEDOUT, "task %llu is not done after %g s",
                              (unsigned long long)w->selection.ids[0].id, w->p.timeout);
         return call_return(co, &w->results);
@@ -262,12 +252,12 @@ static struct aio_next waiting_answer(struct waiting *w, size_t pending)
     pack_array(&b, w->rested);
     buf_append(&b, w->rest.data, w->rest.len);
     pack_text(&b, "pending");
-    pack_array(&b, pending);
+    pack_array(&b, w->pending);
     for (size_t i = 0; i < w->selection.len; i++)
         if (!w->entries[i].ended)
             pack_uint(&b, w->entries[i].id);
     pack_text(&b, "timed_out");
-    pack_bool(&b, w->timed_out && pending);
+    pack_bool(&b, w->timed_out && w->pending > 0);
     if (!buf_ok(&w->results) || !buf_ok(&w->rest))
         b.failed = true;
     return call_return(co, &b);
@@ -276,9 +266,8 @@ static struct aio_next waiting_answer(struct waiting *w, size_t pending)
 static struct aio_next waiting_watch(struct aio_co *co)
 {
     struct waiting *w = waiting_of(co);
-    size_t pending = waiting_pending(w);
-    if (pending == 0 || w->timed_out || (w->first && w->ended > 0))
-        return waiting_answer(w, pending);
+    if (w->pending == 0 || w->timed_out || (w->first && w->ended > 0))
+        return waiting_answer(w);
     aio_future_done(&w->wake);
     aio_future_init(&w->wake, w->head.call->control->tasks->sched, NULL);
     return aio_await(co, &w->wake, STEP(waiting_watch));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Happy path: next takes the selectors one by one; a number, a range and "all" are answered
- * from memory; a name or "last" looks at the live tasks, then awaits the newest finished one in
- * the store (found).
+ * Happy path: next takes the selectors one by one; a number, a range, "all" and a name that live
+ * tasks have are answered from memory; any other name, and "last", await the newest finished one
+ * in the store (found).
  */
 #include "daemon/control/select.h"
 
@@ -23,17 +23,36 @@ struct select {
     struct selection *ret;     /* borrowed: the caller's */
     struct store_call *lookup; /* counted */
     char *name;                /* owned: what is looked up; NULL: "last" */
-    uint64_t live;             /* the newest live match, 0: none */
+    uint64_t live;             /* for "last": the newest live task, 0: none */
     bool single;
 };
 
 static struct aio_next select_next(struct aio_co *);
+static struct aio_next select_look_up(struct select *);
 static struct aio_next select_found(struct aio_co *);
 
 void selection_done(struct selection *s)
 {
     free(s->ids);
     *s = (struct selection){0};
+}
+
+static int selected_compare(const void *a, const void *b)
+{
+    const struct selected *x = a, *y = b;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+void selection_sort(struct selection *s)
+{
+    if (s->len) /* qsort and bsearch take no NULL */
+        qsort(s->ids, s->len, sizeof(*s->ids), selected_compare);
+}
+
+bool selection_has(const struct selection *s, uint64_t id)
+{
+    const struct selected wanted = {.id = id};
+    return s->len && bsearch(&wanted, s->ids, s->len, sizeof(wanted), selected_compare);
 }
 
 static int selection_add(struct selection *s, uint64_t id, bool optional)
@@ -106,27 +125,59 @@ static struct aio_next select_all(struct select *s)
     return aio_goto(&s->co, STEP(select_next));
 }
 
-/* The newest live task, of that name unless it is NULL. A name means tasks of the caller's own.
- */
-static uint64_t select_live(const struct select *s)
+/* "last" and a name mean tasks of the caller's own. */
+static bool select_is_own(const struct select *s, const struct task *t)
+{
+    return t && t->uid == s->call->peer->uid;
+}
+
+static uint64_t select_last_live(const struct select *s)
 {
     const struct table *table = &s->call->control->tasks->table;
-    for (size_t i = table->len; i-- > 0;) {
-        const struct task *t = table->entries[i].task;
-        if (!t || t->uid != s->call->peer->uid)
-            continue;
-        if (!s->name || (t->name && strcmp(t->name, s->name) == 0))
-            return t->id;
-    }
+    for (size_t i = table->len; i-- > 0;)
+        if (select_is_own(s, table->entries[i].task))
+            return table->entries[i].id;
     return 0;
 }
 
+/* One is asked for, and several are meant: says which. */
+static struct aio_next select_ambiguous(struct select *s, size_t first)
+{
+    enum { SHOWN = 8 };
+    const struct selection *ret = s->ret;
+    char ids[SHOWN * 24] = "";
+    size_t len = 0;
+    for (size_t i = first; i < ret->len && i < first + SHOWN; i++)
+        len += (size_t)snprintf(ids + len, sizeof(ids) - len, "%s%llu", i > first ? ", " : "",
+                                (unsigned long long)ret->ids[i].id);
+    return call_fail(s->call, &s->co, -EINVAL, "%zu live tasks are named %s: %s%s",
+                     ret->len - first, s->name, ids, ret->len > first + SHOWN ? ", ..." : "");
+}
+
+/* Every live task of that name, the oldest first. */
+static struct aio_next select_named(struct select *s)
+{
+    const struct table *table = &s->call->control->tasks->table;
+    size_t first = s->ret->len;
+    for (size_t i = 0; i < table->len; i++) {
+        const struct task *t = table->entries[i].task;
+        if (!select_is_own(s, t) || !t->name || strcmp(t->name, s->name) != 0)
+            continue;
+        int r = selection_add(s->ret, t->id, false);
+        if (r < 0)
+            return select_fail(s, r);
+    }
+    if (s->ret->len == first)
+        return select_look_up(s);
+    if (s->single && s->ret->len > first + 1)
+        return select_ambiguous(s, first);
+    return aio_goto(&s->co, STEP(select_next));
+}
+
+/* The newest finished one, of the name or of all. */
 static struct aio_next select_look_up(struct select *s)
 {
     struct tasks *tasks = s->call->control->tasks;
-    s->live = select_live(s);
-    if (s->live && s->name)
-        return select_add(s, s->live, false);
     store_call_unref(s->lookup);
     s->lookup = store_call_new(tasks->sched, STORE_PAGE);
     if (!s->lookup)
@@ -156,13 +207,16 @@ static struct aio_next select_text(struct select *s, struct bytes text)
         return select_all(s);
     free(s->name);
     s->name = NULL;
-    if (bytes_equal(text, "last"))
+    s->live = 0;
+    if (bytes_equal(text, "last")) {
+        s->live = select_last_live(s);
         return select_look_up(s);
+    }
     s->name = bytes_dup(text);
     if (!s->name)
         return aio_raise(&s->co, -ENOMEM, NULL);
     if (s->name[0] < '0' || s->name[0] > '9')
-        return select_look_up(s);
+        return select_named(s);
     uint64_t first, last;
     char *dash = strchr(s->name, '-');
     if (dash)
@@ -174,12 +228,6 @@ static struct aio_next select_text(struct select *s, struct bytes text)
                          "%s names no task: give an id, a range like 3-9, last, all or a name",
                          bytes_quote(quoted, text));
     return dash ? select_range(s, first, last) : select_add(s, first, false);
-}
-
-static int selected_compare(const void *a, const void *b)
-{
-    const struct selected *x = a, *y = b;
-    return x->id < y->id ? -1 : x->id > y->id;
 }
 
 /* A task that is named twice is meant once, where it was named first (asyncio.wait takes a
@@ -215,10 +263,10 @@ static struct aio_next select_finish(struct select *s)
     int r = select_unique(s->ret);
     if (r < 0)
         return aio_raise(&s->co, r, NULL);
-    if (s->single && s->ret->len != 1)
-        return call_fail(s->call, &s->co, s->ret->len ? -EINVAL : -ENOENT,
-                         s->ret->len ? "this means %zu tasks, and one is needed"
-                                     : "this means no task (%zu), and one is needed",
+    if (s->single && s->ret->len == 0)
+        return call_fail(s->call, &s->co, -ENOENT, "this means no task, and one is needed");
+    if (s->single && s->ret->len > 1)
+        return call_fail(s->call, &s->co, -EINVAL, "this means %zu tasks, and one is needed",
                          s->ret->len);
     return aio_return(&s->co, NULL);
 }

@@ -17,6 +17,10 @@ struct selection {
     size_t cap;
 };
 void selection_done(struct selection *);
+/* By id, for selection_has. */
+void selection_sort(struct selection *);
+/* Is the task among those of a sorted selection? */
+bool selection_has(const struct selection *, uint64_t id);
 
 /* A coroutine object that fills *ret (which the caller keeps and frees) from one selector or an
  * array of them. It raises -EINVAL (not a selector) or -ENOENT (no such name) with call->err

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "daemon/control/control.h"
+#include "daemon/tasks/view.h"
 
 void summary_counts(const struct call *call, struct buf *b)
 {
@@ -36,22 +37,9 @@ void summary_counts(const struct call *call, struct buf *b)
 void summary_groups(const struct call *call, struct buf *b)
 {
     const struct groups *groups = &call->control->tasks->groups;
-    size_t n = 0;
+    pack_array(b, groups->count);
     list_for_each (it, &groups->all)
-        n++;
-    pack_array(b, n);
-    list_for_each (it, &groups->all) {
-        const struct group *group = container_of(it, struct group, node);
-        pack_map(b, 4);
-        pack_text(b, "name");
-        pack_text(b, group->name);
-        pack_text(b, "slots");
-        pack_uint(b, group->slots.capacity);
-        pack_text(b, "held");
-        pack_uint(b, group->slots.held);
-        pack_text(b, "waiting");
-        pack_uint(b, group->waiting);
-    }
+        view_group(b, container_of(it, struct group, node), false);
 }
 
 static void summary_loop(const struct call *call, struct buf *b)

@@ -5,7 +5,7 @@
  * The happy path, in time order:
  *
  *   begin    awaits its turn to start: so many at a time hold descriptors
- *   open     awaits the opening of the output files (executor)
+ *   open     awaits the opening of the output files (executor), unless that was done ahead
  *   opened   hands argv, environment and files to the spawner
  *   watch    awaits the next change of the process: started, ended
  *   exited   awaits the last line of the output (executor), if it failed
@@ -15,9 +15,10 @@
  * tell).
  *
  * Cancelled while it runs: SIGTERM to the process group (SIGKILL when the cancel says kill),
- * SIGKILL after the grace; it is cancelled then, however it exits. While the daemon stops, the
- * command is left alone. A spawner that is gone is awaited: `watch` sees what LIST tells,
- * UNSENT goes back to begin.
+ * SIGKILL after the grace; it is cancelled then, however it exits. It is DONE when the command
+ * itself has ended; what is left of its group keeps the rest of the grace, which the spawner
+ * sees to. While the daemon stops, the command is left alone. A spawner that is gone is awaited:
+ * `watch` sees what LIST tells, UNSENT goes back to begin.
  */
 #include "daemon/functions/exec.h"
 
@@ -46,7 +47,7 @@ struct exec {
     struct value *env;        /* counted */
     struct value *creds;      /* counted */
     struct exec_args a;       /* points into args */
-    struct exec_files *files; /* shared with the executor */
+    struct exec_files *files; /* counted, as a job */
     struct aio_future *job;   /* counted */
     struct aio_timer grace;   /* wakes the process's await for SIGKILL */
     bool starting;            /* holds a permit of processes->starts */
@@ -72,17 +73,19 @@ static struct exec *exec_of(struct aio_co *co)
 static void exec_drop_files(struct exec *e)
 {
     e->job = aio_future_unref(e->job);
-    e->files = exec_files_drop(e->files);
+    if (e->files)
+        job_unref(&e->files->job);
+    e->files = NULL;
 }
 
 /* The future of a new job, for the await; NULL without memory. */
-static struct aio_future *exec_job(struct exec *e, exec_files_fn *fn)
+static struct aio_future *exec_job(struct exec *e, job_fn *fn)
 {
     const struct task *t = e->task;
     exec_drop_files(e);
     e->files = exec_files_new(t->tasks->output_fd, t->id, t->attempt, e->a.split);
     if (e->files)
-        e->job = exec_files_run(e->files, t->tasks->loop, fn);
+        e->job = job_run(&e->files->job, t->tasks->loop, fn);
     return e->job;
 }
 
@@ -133,11 +136,29 @@ static struct aio_co *exec_frame(struct task *t, const struct store_task *row,
     return aio_co_free(co);
 }
 
-struct aio_co *exec_new(void *ctx, struct task *t, const struct store_task *row)
+struct job *exec_ahead(void *ctx, struct task *t)
+{
+    struct processes *ps = ctx;
+    if (ps->ahead >= LIMIT_SPAWNS_IN_FLIGHT)
+        return NULL;
+    struct exec_files *files =
+        exec_files_new(t->tasks->output_fd, t->id, t->attempt + 1, false);
+    if (!files)
+        return NULL;
+    files->ahead = &ps->ahead;
+    ps->ahead++;
+    return &files->job;
+}
+
+struct aio_co *exec_new(void *ctx, struct task *t, const struct store_task *row,
+                        struct job *ahead)
 {
     if (!t->attached)
         t->attached = process_new(ctx, row->token, PROCESS_UNSENT);
-    return t->attached ? exec_frame(t, row, &exec_new_fn) : NULL;
+    struct aio_co *co = t->attached ? exec_frame(t, row, &exec_new_fn) : NULL;
+    if (co && ahead)
+        exec_of(co)->files = container_of(job_ref(ahead), struct exec_files, job);
+    return co;
 }
 
 struct aio_co *exec_attach(void *ctx, struct task *t, const struct store_task *row)
@@ -176,6 +197,8 @@ static struct aio_next exec_open(struct aio_co *co)
 {
     struct exec *e = exec_of(co);
     e->starting = true;
+    if (exec_files_prepared(e->files))
+        return aio_goto(co, STEP(exec_opened));
     return aio_await_try(co, exec_job(e, exec_files_open), STEP(exec_opened));
 }
 
@@ -193,7 +216,8 @@ static int exec_send(struct exec *e)
         .attempt = e->task->attempt,
         .uid = e->task->uid,
         .gid = e->task->gid,
-        .spec_fd = exec_args_to_memfd(&e->a, e->env, e->creds),
+        .spec_fd = exec_files_prepared(e->files) ? TAKE_FD(e->files->spec_fd)
+                                                 : exec_args_to_memfd(&e->a, e->env, e->creds),
     };
     if (request.spec_fd < 0)
         return request.spec_fd;
@@ -269,13 +293,10 @@ static struct aio_next exec_watch(struct aio_co *co)
         break;
     case PROCESS_STARTED:
         exec_record_started(e);
-        task_enter(e->task, TASK_RUNNING, AWAITS_PROCESS);
-        e->task->since_ns = e->task->started_ns; /* also when that was before a restart */
+        task_enter_since(e->task, TASK_RUNNING, AWAITS_PROCESS, e->task->started_ns);
         break;
     case PROCESS_ORPHAN:
-        task_enter(e->task, TASK_RUNNING, AWAITS_PROCESS);
-        if (e->task->started_ns)
-            e->task->since_ns = e->task->started_ns;
+        task_enter_since(e->task, TASK_RUNNING, AWAITS_PROCESS, e->task->started_ns);
         break;
     case PROCESS_UNKNOWN:
         task_enter(e->task, TASK_RUNNING, AWAITS_SPAWNER);
@@ -294,7 +315,10 @@ static void exec_cancel(struct exec *e)
     if (!e->cancelled) {
         e->cancelled = true;
         e->killed = e->task->cancel_kill;
-        process_signal(e->process, e->killed ? SIGKILL : SIGTERM);
+        if (e->killed)
+            process_signal(e->process, SIGKILL);
+        else
+            process_terminate(e->process, tasks->grace_ms);
         uint64_t when = clock_awake() + tasks->grace_ms * NSEC_PER_MSEC;
         if (!e->killed && aio_call_at(tasks->sched, &e->grace, AIO_AWAKE, when) < 0)
             process_signal(e->process, SIGKILL); /* no memory for patience */
@@ -368,8 +392,18 @@ static struct aio_next exec_told(struct aio_co *co)
     struct exec *e = exec_of(co);
     if (aio_outcome(co, NULL) == -ECANCELED && e->task->tasks->stopping)
         return aio_raise(co, -ECANCELED, NULL);
-    bool have = e->files && !e->files->running;
+    bool have = e->files && !job_running(&e->files->job);
     return exec_exited(e, have ? e->files->line : "");
+}
+
+static struct aio_next exec_lost(struct exec *e)
+{
+    char message[96];
+    snprintf(message, sizeof(message), "%s: %s",
+             e->process->same_boot ? "the spawner died" : "the machine went down",
+             e->task->pid ? "how it ended is unknown"
+                          : "whether it ran, and how it ended, is unknown");
+    return exec_raise(e, "LostError", message, -1, -1);
 }
 
 static struct aio_next exec_ended(struct aio_co *co)
@@ -379,13 +413,10 @@ static struct aio_next exec_ended(struct aio_co *co)
     if (p->state == PROCESS_FAILED)
         return exec_not_started(e);
     if (p->state == PROCESS_LOST)
-        return exec_raise(
-            e, "LostError",
-            p->same_boot
-                ? "the spawner died: whether it ran, and how it ended, is unknown"
-                : "the machine went down: whether it ran, and how it ended, is unknown",
-            -1, -1);
+        return exec_lost(e);
     exec_record_started(e);
+    /* one that ended as soon as it began was RUNNING, too */
+    task_enter_since(e->task, TASK_RUNNING, AWAITS_PROCESS, e->task->started_ns);
     exec_take_usage(e, &p->record);
     int status = p->record.exited.status;
     if (WIFEXITED(status) && WEXITSTATUS(status) != 0 && !exec_was_cancelled(e))

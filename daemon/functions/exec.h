@@ -5,6 +5,8 @@
  */
 #include "daemon/tasks/function.h"
 
-/* struct function's new and attach; ctx is the struct processes. */
-struct aio_co *exec_new(void *ctx, struct task *, const struct store_task *row);
+/* struct function's ahead, new and attach; ctx is the struct processes. */
+struct job *exec_ahead(void *ctx, struct task *);
+struct aio_co *exec_new(void *ctx, struct task *, const struct store_task *row,
+                        struct job *ahead);
 struct aio_co *exec_attach(void *ctx, struct task *, const struct store_task *row);

@@ -68,6 +68,11 @@ static int exec_check_paths(const struct exec_args *a, struct err *err)
 
 static void exec_pack_texts(struct buf *b, const msgpack_object *array)
 {
+    enum { HEAD_MAX = 5 };
+    size_t total = HEAD_MAX;
+    for (uint32_t i = 0; i < array->via.array.size; i++)
+        total += object_text(&array->via.array.ptr[i]).len + HEAD_MAX;
+    buf_reserve(b, total);
     pack_array(b, array->via.array.size);
     for (uint32_t i = 0; i < array->via.array.size; i++) {
         struct bytes text = object_text(&array->via.array.ptr[i]);

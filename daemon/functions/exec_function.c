@@ -8,6 +8,7 @@
 
 #include "daemon/functions/exec.h"
 #include "daemon/functions/exec_args.h"
+#include "daemon/functions/exec_files.h"
 #include "daemon/functions/processes.h"
 #include "daemon/functions/register.h"
 #include "daemon/tasks/tasks.h"
@@ -82,6 +83,8 @@ const struct function exec_function = {
     .slot = true,
     .check = exec_args_check,
     .new = exec_new,
+    .ahead = exec_ahead,
+    .prepare = exec_files_prepare,
     .attach = exec_attach,
     .expect = exec_expect,
     .fate = exec_fate,

@@ -2,6 +2,7 @@
 #include "daemon/functions/processes.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,17 +78,30 @@ int process_start(struct process *p, const struct spawn_request *request)
     return r;
 }
 
-void process_signal(struct process *p, int signo)
+static void process_send_signal(struct process *p)
 {
     struct processes *ps = p->processes;
-    p->signo = signo;
     if (p->state == PROCESS_ORPHAN) {
-        orphan_signal(p->orphan, signo);
+        orphan_signal(p->orphan, p->signo);
     } else if ((p->state == PROCESS_STARTED || p->state == PROCESS_SENT) &&
                ps->client.fd >= 0) {
-        spawner_client_signal(&ps->client, p->token, signo);
+        spawner_client_signal(&ps->client, p->token, p->signo, p->grace_ms);
         processes_poll(ps);
     }
+}
+
+void process_signal(struct process *p, int signo)
+{
+    p->signo = signo;
+    p->grace_ms = 0;
+    process_send_signal(p);
+}
+
+void process_terminate(struct process *p, uint32_t grace_ms)
+{
+    p->signo = SIGTERM;
+    p->grace_ms = grace_ms ? grace_ms : 1;
+    process_send_signal(p);
 }
 
 struct aio_future *process_await(struct process *p)
@@ -134,7 +148,7 @@ static void processes_started(void *ctx, const struct record *record)
     bool again = p->state == PROCESS_UNKNOWN && p->signo;
     process_enter(p, PROCESS_STARTED);
     if (again)
-        process_signal(p, p->signo);
+        process_send_signal(p);
 }
 
 /* An end that nobody waits for was recorded before a restart: the spawner may forget it. */
@@ -188,7 +202,7 @@ static void processes_settle(struct processes *ps, struct process *p)
                          p);
     process_enter(p, r == 0 ? PROCESS_ORPHAN : PROCESS_LOST);
     if (p->signo && p->orphan)
-        process_signal(p, p->signo);
+        process_send_signal(p);
 }
 
 static void processes_each(struct processes *ps,

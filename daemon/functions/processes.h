@@ -45,7 +45,8 @@ struct process {
     uint64_t start_ticks;
     uint64_t started_ns;
     uint32_t pid;
-    int signo; /* the last one asked for, until it has ended; 0: none */
+    int signo;         /* the last one asked for, until it has ended; 0: none */
+    uint32_t grace_ms; /* that goes with it */
     enum process_state state;
     uint8_t token[RECORD_TOKEN_BYTES];
     uint8_t spawner[RECORD_UUID_BYTES]; /* that the attempt was recorded with */
@@ -63,6 +64,7 @@ struct processes {
     uint8_t instance[RECORD_UUID_BYTES];
     uint8_t spawner[RECORD_UUID_BYTES]; /* the last one that welcomed us; zero before */
     struct aio_semaphore starts; /* commands that are being started: each holds descriptors */
+    uint32_t ahead; /* commands whose descriptors are open before they have their slot */
     uint32_t spawner_pid;
     uint32_t spawner_uid; /* 0: it may become any user */
     uint32_t count;
@@ -76,7 +78,8 @@ struct processes {
 
 void processes_init(struct processes *, struct aio_loop *,
                     const uint8_t instance[RECORD_UUID_BYTES]);
-/* Before tasks are let go: what waits to be sent is dropped (UNSENT), and an unknown token is not released any more. */
+/* Before tasks are let go: what waits to be sent is dropped (UNSENT), and an unknown token is not
+ * released any more. */
 void processes_stop(struct processes *);
 void processes_done(struct processes *);
 /* Connects to the spawner's socket. 0 (live or lost is called later), or a negative errno with
@@ -93,6 +96,9 @@ void process_free(struct process *, bool release);
 int process_start(struct process *, const struct spawn_request *);
 /* Signals its group, at once or when it can be reached. */
 void process_signal(struct process *, int signo);
+/* The same with SIGTERM; and the spawner sends SIGKILL to what is left of the group after the
+ * grace, also when the command itself has ended, and process_free was called, by then. */
+void process_terminate(struct process *, uint32_t grace_ms);
 /* The future that finishes at the next change of state; borrowed, for one await at a time. */
 struct aio_future *process_await(struct process *);
 /* Finishes that await though nothing changed: its owner's timer fired. */

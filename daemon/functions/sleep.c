@@ -63,9 +63,8 @@ static struct aio_next sleep_begin(struct aio_co *co)
 {
     struct sleep_frame *f = container_of(co, struct sleep_frame, co);
     struct task *t = f->task;
-    task_enter(t, TASK_SUSPENDED, AWAITS_TIMER);
-    t->since_ns = t->started_ns; /* also when that was before a restart */
     t->until_ns = f->until_ns;
+    task_enter_since(t, TASK_SUSPENDED, AWAITS_TIMER, t->started_ns);
     return aio_delegate(co, aio_sleep_until(f->clock, f->when_ns), STEP(sleep_end));
 }
 
@@ -82,7 +81,7 @@ static uint64_t sleep_ns(const struct store_task *row)
     return clock_from_seconds(seconds);
 }
 
-static struct aio_co *sleep_new(void *ctx, struct task *t, const struct store_task *row)
+static struct aio_co *sleep_attach(void *ctx, struct task *t, const struct store_task *row)
 {
     (void)ctx;
     struct aio_co *co = aio_co_new(&sleep_fn);
@@ -100,6 +99,13 @@ static struct aio_co *sleep_new(void *ctx, struct task *t, const struct store_ta
     return co;
 }
 
+static struct aio_co *sleep_new(void *ctx, struct task *t, const struct store_task *row,
+                                struct job *ahead)
+{
+    (void)ahead;
+    return sleep_attach(ctx, t, row);
+}
+
 static const struct param sleep_params[] = {
     {"seconds", PARAM_DURATION, true, false, "how long: 2.5, 10s, 1h30m"},
 };
@@ -111,5 +117,5 @@ const struct function sleep_function = {
     .nparams = ARRAY_SIZE(sleep_params),
     .check = sleep_check,
     .new = sleep_new,
-    .attach = sleep_new,
+    .attach = sleep_attach,
 };

@@ -9,10 +9,10 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "base/defs.h"
 #include "base/limits.h"
 #include "base/parse.h"
-
-enum { CONFIG_SLOTS_MAX = 10000 };
+#include "base/printable.h"
 
 void config_init(struct config *c)
 {
@@ -36,6 +36,8 @@ void config_done(struct config *c)
     }
 }
 
+enum { CONFIG_GROUP_BYTES_MAX = 1 << 20 }; /* a group with all its members */
+
 static int config_u32(const char *value, uint32_t max, uint32_t *ret, struct err *err)
 {
     uint64_t n;
@@ -55,18 +57,31 @@ static int config_socket_mode(struct config *c, const char *value, struct err *e
     return 0;
 }
 
+/* May ask a directory service over the network: never on the loop (reload.c). */
 static int config_socket_group(struct config *c, const char *value, struct err *err)
 {
-    const struct group *group = getgrnam(value);
-    if (!group)
-        return err_set(err, -EINVAL, "there is no group \"%s\" on this machine", value);
-    c->socket_group = group->gr_gid;
+    struct group group, *found = NULL;
+    for (size_t size = 1024; !found; size *= 2) {
+        _cleanup_(defs_freep) char *strings = malloc(size);
+        if (!strings)
+            return err_set(err, -ENOMEM, "out of memory");
+        int r = getgrnam_r(value, &group, strings, size, &found);
+        if (found)
+            c->socket_group = found->gr_gid;
+        else if (r != ERANGE || size >= CONFIG_GROUP_BYTES_MAX)
+            return err_set(err, -EINVAL, "there is no group \"%s\" on this machine", value);
+    }
     return 0;
 }
 
 static int config_queued(struct config *c, const char *value, struct err *err)
 {
     return config_u32(value, UINT32_MAX, &c->queued_per_uid, err);
+}
+
+static int config_running(struct config *c, const char *value, struct err *err)
+{
+    return config_u32(value, UINT32_MAX, &c->running_per_uid, err);
 }
 
 static int config_grace(struct config *c, const char *value, struct err *err)
@@ -98,9 +113,24 @@ static const struct config_key {
     {"control", "socket-mode", config_socket_mode},
     {"control", "socket-group", config_socket_group},
     {"limits", "queued", config_queued},
+    {"limits", "running", config_running},
     {"commands", "grace", config_grace},
     {"log", "level", config_log_level},
 };
+
+static int config_slots(const char *value, uint32_t *ret, struct err *err)
+{
+    uint64_t n;
+    if (parse_u64(value, &n) < 0 || n > LIMIT_GROUP_SLOTS)
+        return err_set(err, -EINVAL, "\"%s\" must be a number from 1 to %u", value,
+                       LIMIT_GROUP_SLOTS);
+    if (n == 0)
+        return err_set(err, -EINVAL,
+                       "a group has at least 1 slot: to start nothing, pause it with aioctl "
+                       "group pause");
+    *ret = (uint32_t)n;
+    return 0;
+}
 
 static int config_group(struct config *c, const char *group, const char *name,
                         const char *value, struct err *err)
@@ -110,7 +140,9 @@ static int config_group(struct config *c, const char *group, const char *name,
         return err_set(err, -EINVAL, "a group has no \"%s\", only slots", name);
     if (*group == '\0' || strlen(group) > LIMIT_NAME_BYTES)
         return err_set(err, -EINVAL, "a group's name has 1 to %u bytes", LIMIT_NAME_BYTES);
-    int r = config_u32(value, CONFIG_SLOTS_MAX, &slots, err);
+    if (!printable_check(group, strlen(group)))
+        return err_set(err, -EINVAL, "a group's name holds no control characters");
+    int r = config_slots(value, &slots, err);
     if (r < 0)
         return r;
     struct config_group *g = calloc(1, sizeof(*g));
@@ -232,6 +264,7 @@ int config_read(struct config *ret, const char *path, bool must_exist, struct er
         return 0;
     if (!reading.file)
         return err_errno(err, -errno, "%s", path);
+    ret->found = true;
     int r = ini_parse_stream(config_next_line, &reading, config_setting, &reading);
     int read_error = ferror(reading.file) ? errno : 0;
     fclose(reading.file);

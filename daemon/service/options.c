@@ -28,6 +28,7 @@ const char options_usage[] =
     "  --spawner-socket PATH where the spawner listens\n"
     "                        (under systemd --system: /run/aiod-spawner/spawner.sock;\n"
     "                        else spawner.sock in the state directory)\n"
+    "  --check-config        only say whether the configuration can be read\n"
     "  --debug               log more\n"
     "  --help, --version\n";
 
@@ -39,6 +40,7 @@ enum {
     OPTION_CONFIG,
     OPTION_SPAWNER,
     OPTION_SPAWNER_SOCKET,
+    OPTION_CHECK_CONFIG,
     OPTION_DEBUG,
 };
 
@@ -50,6 +52,7 @@ static const struct option options_long[] = {
     {"config", required_argument, NULL, OPTION_CONFIG},
     {"spawner", required_argument, NULL, OPTION_SPAWNER},
     {"spawner-socket", required_argument, NULL, OPTION_SPAWNER_SOCKET},
+    {"check-config", no_argument, NULL, OPTION_CHECK_CONFIG},
     {"debug", no_argument, NULL, OPTION_DEBUG},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -102,6 +105,9 @@ static int options_one(struct options *o, int option, struct err *err)
         return options_set_path(&o->spawner, optarg, err);
     case OPTION_SPAWNER_SOCKET:
         return options_set_path(&o->spawner_socket, optarg, err);
+    case OPTION_CHECK_CONFIG:
+        o->check_config = true;
+        return 0;
     case OPTION_DEBUG:
         o->debug = true;
         return 0;

@@ -8,8 +8,9 @@
 #include "base/err.h"
 
 struct options {
-    bool system; /* serves every user; else its owner alone */
-    bool debug;  /* log debug lines */
+    bool system;       /* serves every user; else its owner alone */
+    bool debug;        /* log debug lines */
+    bool check_config; /* read the configuration, start nothing */
     bool help;
     bool version;
     char *runtime_dir;    /* owned, absolute: the control socket is in it */

@@ -88,6 +88,7 @@ struct child *children_add(struct children *c, const uint8_t token[RECORD_TOKEN_
     memcpy(child->token, token, RECORD_TOKEN_BYTES);
     memcpy(child->instance, instance, RECORD_UUID_BYTES);
     list_init(&child->owing);
+    list_init(&child->holding);
     if (c->count >= c->nbuckets)
         children_grow(c);
     list_push_back(children_bucket(c, token), &child->bucket);
@@ -107,5 +108,6 @@ void children_remove(struct children *c, struct child *child)
     list_remove(&child->all);
     list_remove(&child->bucket);
     list_remove(&child->owing);
+    list_remove(&child->holding);
     child_free(child);
 }

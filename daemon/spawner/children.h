@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/heap.h"
 #include "base/list.h"
 #include "daemon/spawner/record.h"
 #include "daemon/spawner/slot.h"
@@ -27,12 +28,17 @@ struct child {
     struct record started;               /* type 0: there was never a process */
     struct record end;                   /* EXITED or FAILED; type 0 while it runs */
     struct slot *slot;                   /* borrowed from the slots while it runs */
+    struct heap_node grace;              /* queued while kill_at counts; see grace.h */
+    struct list holding;                 /* in the grace while held */
+    uint64_t kill_at;                    /* clock_awake */
     pid_t pid;                           /* 0: no process */
     int pidfd;                           /* owned; -1: no process */
     unsigned owed;                       /* records to be sent, see outbox.h */
     bool told;                           /* STARTED was sent on this connection */
     bool watched;                        /* its pidfd is in the epoll set */
-    bool released;                       /* while it runs: forget it when it ends */
+    bool released;                       /* forget it when it ends, or need not be held */
+    bool held;                           /* it has ended and is there for its group alone */
+    bool peopled;                        /* somebody in that group lives */
     bool left;                           /* by a spawner before this one */
 };
 

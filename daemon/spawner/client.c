@@ -13,7 +13,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "daemon/spawner/address.h"
+#include "base/unix_address.h"
 
 struct client_item {
     struct list node;
@@ -107,8 +107,8 @@ static int client_check_peer(int fd, struct err *err)
 
 static int client_open(const char *path, struct err *err)
 {
-    struct address address;
-    int r = address_init(&address, path, err);
+    struct unix_address address;
+    int r = unix_address_init(&address, path, err);
     if (r < 0)
         return r;
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -118,7 +118,7 @@ static int client_open(const char *path, struct err *err)
         r = err_errno(err, -errno, "connect");
     else
         r = client_check_peer(fd, err);
-    address_done(&address);
+    unix_address_done(&address);
     if (r == 0)
         return fd;
     if (fd >= 0)
@@ -338,9 +338,10 @@ int spawner_client_spawn(struct spawner_client *c, const struct spawn_request *r
 }
 
 int spawner_client_signal(struct spawner_client *c, const uint8_t token[RECORD_TOKEN_BYTES],
-                          int signo)
+                          int signo, uint32_t grace_ms)
 {
-    struct record rec = {.type = RECORD_SIGNAL, .signal = {.signo = signo}};
+    struct record rec = {.type = RECORD_SIGNAL,
+                         .signal = {.signo = signo, .grace_ms = grace_ms}};
     memcpy(rec.token, token, RECORD_TOKEN_BYTES);
     return client_queue(c, &rec, NULL, 0);
 }

@@ -81,9 +81,10 @@ struct spawn_request {
 /* Queues a SPAWN; the descriptors are taken, also on failure. 0, -ENOTCONN or -ENOMEM. Records
  * leave in the order they were queued in, so that a SIGNAL never overtakes its SPAWN. */
 int spawner_client_spawn(struct spawner_client *, const struct spawn_request *);
-/* 0, -ENOTCONN or -ENOMEM. */
+/* To its process group; with a grace SIGKILL to what is left of that so many ms later, also when
+ * the command itself has ended and is released by then. 0, -ENOTCONN or -ENOMEM. */
 int spawner_client_signal(struct spawner_client *, const uint8_t token[RECORD_TOKEN_BYTES],
-                          int signo);
+                          int signo, uint32_t grace_ms);
 int spawner_client_release(struct spawner_client *, const uint8_t token[RECORD_TOKEN_BYTES]);
 
 /* A sentence for a FAILED record: "no such command: foo", "cwd /srv/x: No such file or

@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/accounts.h"
 #include "base/limits.h"
 #include "base/parse.h"
 
@@ -38,22 +38,16 @@ static int options_number(const char *name, const char *text, uint32_t max, uint
 }
 
 /* Units give the name of a user whose number is chosen at installation. Such a system user is
- * in /etc/passwd; getpwnam would bring in all of NSS. */
+ * in /etc/passwd. */
 static int options_user(const char *text, uint32_t *ret, struct err *err)
 {
     if (text[0] >= '0' && text[0] <= '9')
         return options_number("peer-uid", text, UINT32_MAX - 1, ret, err);
-    FILE *file = fopen("/etc/passwd", "re");
-    if (!file)
-        return err_set(err, -EINVAL, "--peer-uid: /etc/passwd: %s", strerror(errno));
-    const struct passwd *pw;
-    while ((pw = fgetpwent(file)) && strcmp(pw->pw_name, text) != 0)
-        continue;
-    if (pw)
-        *ret = pw->pw_uid;
-    fclose(file);
-    if (!pw)
+    int r = accounts_uid(text, ret);
+    if (r == -ENOENT)
         return err_set(err, -EINVAL, "--peer-uid: /etc/passwd has no user \"%s\"", text);
+    if (r < 0)
+        return err_set(err, -EINVAL, "--peer-uid: /etc/passwd: %s", strerror(-r));
     return 0;
 }
 

@@ -37,7 +37,7 @@ void outbox_owe_list(struct outbox *o, struct children *c,
 {
     list_for_each (node, &c->all) {
         struct child *child = container_of(node, struct child, all);
-        if (memcmp(child->instance, instance, RECORD_UUID_BYTES) == 0)
+        if (!child->held && memcmp(child->instance, instance, RECORD_UUID_BYTES) == 0)
             outbox_owe(o, child, true);
     }
     list_remove(&o->list_end);

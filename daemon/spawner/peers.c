@@ -113,12 +113,18 @@ void peers_accept(struct server *s)
     }
 }
 
-/* Whether an instance may not be served because another has commands here. What a spawner
- * before this one left binds nobody: it is offered to its instance alone. */
+/* Whether an instance may not be served because another has commands here. What it has released,
+ * or what a spawner before this one left, binds nobody: that is offered to its instance alone. */
 static bool peer_instance_is_barred(const struct server *s, const uint8_t *instance)
 {
-    return s->children.count > s->children.left &&
-           memcmp(instance, s->instance, RECORD_UUID_BYTES) != 0;
+    if (memcmp(instance, s->instance, RECORD_UUID_BYTES) == 0)
+        return false;
+    list_for_each (node, &s->children.all) {
+        const struct child *child = container_of(node, struct child, all);
+        if (!child->left && !child->released)
+            return true;
+    }
+    return false;
 }
 
 static void peer_hello(struct server *s, struct peer *peer, const struct record *rec)
@@ -126,7 +132,7 @@ static void peer_hello(struct server *s, struct peer *peer, const struct record 
     int err = 0;
     if (rec->version != RECORD_VERSION)
         err = EPROTO;
-    else if (peer_instance_is_barred(s, rec->hello.instance))
+    else if (peer_instance_is_barred(s, rec->hello.instance) && !revive_disown(s))
         err = EBUSY;
     if (err) {
         log_notice(&s->log, "connection of process %d refused: %s", peer->pid, strerror(err));
@@ -138,11 +144,12 @@ static void peer_hello(struct server *s, struct peer *peer, const struct record 
     if (s->aiod)
         peers_drop(s, s->aiod);
     s->aiod = peer;
+    s->revive.lost = false; /* this one's is there, whatever was removed */
     memcpy(s->instance, rec->hello.instance, RECORD_UUID_BYTES);
 
     struct record welcome = {.type = RECORD_WELCOME,
                              .version = RECORD_VERSION,
-                             .welcome = {.pid = (uint32_t)getpid(), .uid = s->rules.uid}};
+                             .welcome = {.pid = (uint32_t)getpid(), .uid = s->spawn.uid}};
     memcpy(welcome.welcome.spawner_id, s->id, RECORD_UUID_BYTES);
     if (outbox_send(peer->fd, &welcome) < 0)
         peers_drop(s, peer);

@@ -56,23 +56,21 @@ static int process_raise_limits(struct process *p, struct err *err)
     return 0;
 }
 
-static bool process_has_oom_score(void)
+/* A score above 0 is what the session gives all its programs, and only root may lower it. */
+static bool process_is_spared(void)
 {
     char text[16];
     int fd = open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
-    ssize_t n = read(fd, text, sizeof(text) - 1);
+    ssize_t n = read(fd, text, sizeof(text));
     close(fd);
-    if (n <= 0)
-        return false;
-    text[n] = '\0';
-    return strcmp(text, "0\n") != 0;
+    return n > 0 && text[0] == '-';
 }
 
 int process_init(struct process *p, struct err *err)
 {
-    *p = (struct process){.sigfd = -1, .reset_oom = process_has_oom_score()};
+    *p = (struct process){.sigfd = -1, .reset_oom = process_is_spared()};
     int r = process_raise_limits(p, err);
     if (r < 0)
         return r;

@@ -12,7 +12,7 @@
 struct process {
     struct rlimit nofile; /* RLIMIT_NOFILE as it was */
     rlim_t nofile_own;    /* the soft limit as it is now */
-    bool reset_oom;       /* oom_score_adj is not 0: children get 0 */
+    bool reset_oom;       /* oom_score_adj is negative: children get 0 */
     int sigfd;            /* owned: SIGTERM and SIGINT, which are blocked */
 };
 

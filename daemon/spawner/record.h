@@ -10,11 +10,11 @@
  *     LIST                         ->
  *                                  <-     for each token what is known of it, then LIST_END
  *     SPAWN {token, uid, gid} +fds ->
- *                                  <-     STARTED {token, pid, ticks}  or  FAILED {token, step,
- * errno}
+ *                                  <-     STARTED {token, pid, ticks}
+ *                                         or FAILED {token, step, errno}
  *                                  <-     FAILED {token, step, errno}: after all it could not
- * be started SIGNAL {token, signo}        ->     (to the process group; a token that is gone is
- * ignored)
+ *                                         be started
+ *     SIGNAL {token, signo, grace} ->     (to the process group; a token that is gone is ignored)
  *                                  <-     EXITED {token, status, rusage}
  *     RELEASE {token}              ->     reaps it and forgets the token
  *
@@ -26,9 +26,11 @@
  *
  * Nothing is forgotten without RELEASE, FAILED neither. LIST may show a token whose outcome is
  * long settled: RELEASE it again. A RELEASE of one that runs takes effect when it ends,
- * unreported. FAILED {SPAWN_STEP_FORK, ESHUTDOWN} says that the spawner is being stopped and
- * ran nothing: the attempt may be sent again to the next one. Statuses that a stopped spawner
- * left behind are in the next one's LIST, under their tokens, for the instance they belong to.
+ * unreported; a released one is reaped when nobody is left in its group, or that has been killed,
+ * if SIGNAL gave it a grace. FAILED {SPAWN_STEP_FORK, ESHUTDOWN} says that the spawner is being
+ * stopped and ran nothing: the attempt may be sent again to the next one. Statuses that a stopped
+ * spawner left behind are in the next one's LIST, under their tokens, for the instance they
+ * belong to.
  *
  * A record of another size, of a type that is not aiod's to send, before HELLO or with another
  * number of descriptors than it must have, closes the connection.
@@ -127,6 +129,8 @@ struct record {
         } exited;
         struct {
             int32_t signo;
+            uint32_t grace_ms; /* in so many ms SIGKILL to what is left of the group, also when
+                                  the command has ended by then; 0: not */
         } signal;
     };
 };

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "daemon/spawner/exits.h"
 #include "daemon/spawner/server.h"
 
@@ -19,7 +20,7 @@ static void request_start(struct server *s, struct child *child, const struct re
     else if (cut)
         child_set_failed(child, SPAWN_STEP_FDS, EMFILE);
     else
-        spawn_child(&s->rules, &s->slots, child, rec, fds);
+        spawn_child(&s->spawn, child, rec, fds);
     if (!child_runs(child))
         return;
     s->children.running++;
@@ -52,8 +53,14 @@ static int request_signal(struct server *s, const struct record *rec)
     if (rec->signal.signo < 1 || rec->signal.signo > SIGRTMAX)
         return -EPROTO;
     struct child *child = children_find(&s->children, rec->token);
-    if (child)
-        child_signal(child, rec->signal.signo);
+    if (!child)
+        return 0;
+    child_signal(child, rec->signal.signo);
+    uint64_t grace = rec->signal.grace_ms * NSEC_PER_MSEC;
+    if (rec->signal.signo != SIGKILL && grace)
+        grace_start(&s->grace, child, clock_awake() + grace);
+    else if (rec->signal.signo == SIGKILL && grace_stop(&s->grace, child))
+        server_forget(s, child);
     return 0;
 }
 
@@ -67,7 +74,7 @@ static void request_release(struct server *s, const struct record *rec)
         return;
     }
     bool last = child->left && s->children.left == 1;
-    server_forget(s, child);
+    server_release(s, child);
     struct err err = ERR_INIT;
     /* All that the file has is released; outcomes of now are written when the spawner ends. */
     if (last && exits_remove(s->statedir, &err) < 0)

@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "daemon/spawner/raw.h"
 
 /* Where the environment has no PATH. */
 #define SEARCH_DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
@@ -24,15 +25,15 @@ static int search_try(char *file, char **argv, char *const *env)
 {
     static const char shell[] = "/bin/sh";
 
-    execve(file, argv, env);
-    if (errno != ENOEXEC)
-        return -errno;
+    int r = raw_execve(file, argv, env);
+    if (r != -ENOEXEC)
+        return r;
     char *name = argv[0];
     argv[-1] = (char *)(uintptr_t)shell; /* execve does not write to it */
     argv[0] = file;
-    execve(shell, argv - 1, env);
+    r = raw_execve(shell, argv - 1, env);
     argv[0] = name;
-    return -errno;
+    return r;
 }
 
 /* Whether the search goes on behind a directory that gave this error. */

@@ -40,7 +40,22 @@ void server_watch_child(struct server *s, struct child *child)
 
 void server_forget(struct server *s, struct child *child)
 {
+    grace_stop(&s->grace, child);
     children_remove(&s->children, child);
+}
+
+void server_release(struct server *s, struct child *child)
+{
+    child->released = true;
+    if (!grace_hold(&s->grace, child, clock_awake()))
+        server_forget(s, child);
+}
+
+void server_grace(struct server *s, uint64_t now)
+{
+    struct child *child;
+    while ((child = grace_pass(&s->grace, now)))
+        server_forget(s, child);
 }
 
 static void server_child_event(struct server *s, struct child *child)
@@ -50,10 +65,9 @@ static void server_child_event(struct server *s, struct child *child)
         return;
     }
     s->children.running--;
-    slot_give(&s->slots, child->slot);
-    child->slot = NULL;
+    spawn_ended(&s->spawn, child);
     if (child->released) {
-        server_forget(s, child);
+        server_release(s, child);
         return;
     }
     if (!s->aiod)
@@ -94,6 +108,9 @@ static void server_dispatch(struct server *s, struct source *source)
     case SOURCE_PEER:
         peers_event(s, container_of(source, struct peer, source));
         break;
+    case SOURCE_REVIVE:
+        revive_event(s);
+        break;
     case SOURCE_CHILD:
         server_child_event(s, container_of(source, struct child, source));
         break;
@@ -117,7 +134,9 @@ static void server_retry(struct server *s)
 
 static bool server_is_idle(const struct server *s)
 {
-    return s->children.count == s->children.left && !peers_any(s);
+    bool nothing = s->children.count == s->children.left ||
+                   (s->revive.lost && s->children.running + s->grace.nheld == 0);
+    return nothing && !peers_any(s);
 }
 
 static uint64_t server_idle_ends(const struct server *s)
@@ -146,6 +165,10 @@ static int server_timeout(const struct server *s)
         next = server_idle_ends(s);
     if (s->retry_at && s->retry_at < next)
         next = s->retry_at;
+    if (grace_next(&s->grace) < next)
+        next = grace_next(&s->grace);
+    if (s->revive.at && s->revive.at < next)
+        next = s->revive.at;
     if (next == UINT64_MAX)
         return -1;
     uint64_t now = clock_awake();
@@ -157,13 +180,16 @@ static void server_timers(struct server *s)
     uint64_t now = clock_awake();
     if (s->retry_at && now >= s->retry_at)
         server_retry(s);
+    server_grace(s, now);
     stop_check(s, now);
     if (s->phase == SERVER_SERVES)
         server_check_idle(s, now);
+    revive_check(s, now);
 }
 
 static int server_save(struct server *s, struct err *err)
 {
+    revive_disown(s);
     int n = exits_save(s->statedir, &s->children, err);
     if (n > 0)
         log_info(&s->log, "%d outcomes left for the next spawner", n);
@@ -250,12 +276,15 @@ int server_open(struct server *s, const struct server_config *config, struct err
                          .epfd = -1,
                          .statedir = -1,
                          .listening.kind = SOURCE_LISTENER,
-                         .signals.kind = SOURCE_SIGNALS};
+                         .signals.kind = SOURCE_SIGNALS,
+                         .reviving.kind = SOURCE_REVIVE,
+                         .revive.fd = -1};
     for (unsigned i = 0; i < SERVER_PEERS; i++)
         s->peers[i].fd = -1;
     log_init(&s->log, "aiod-spawner");
-    slots_init(&s->slots);
+    spawn_init(&s->spawn);
     outbox_init(&s->outbox);
+    grace_init(&s->grace);
     list_init(&s->children.all);
     if (getrandom(s->id, sizeof(s->id), 0) != (ssize_t)sizeof(s->id))
         return err_set(err, -EIO, "no random bytes");
@@ -267,11 +296,12 @@ int server_open(struct server *s, const struct server_config *config, struct err
         r = server_open_loop(s, err);
     if (r < 0)
         return r;
-    s->rules = (struct spawn_rules){.uid = geteuid(),
-                                    .peer_uid = config->peer_uid,
-                                    .nofile = s->process.nofile,
-                                    .nofile_own = s->process.nofile_own,
-                                    .reset_oom = s->process.reset_oom};
+    revive_open(s);
+    spawn_identify(&s->spawn);
+    s->spawn.peer_uid = config->peer_uid;
+    s->spawn.nofile = s->process.nofile;
+    s->spawn.nofile_own = s->process.nofile_own;
+    s->spawn.reset_oom = s->process.reset_oom;
     server_say_ready(s);
     return 0;
 }
@@ -280,9 +310,11 @@ void server_close(struct server *s)
 {
     for (unsigned i = 0; i < SERVER_PEERS; i++)
         peers_drop(s, &s->peers[i]);
+    grace_done(&s->grace);
     children_done(&s->children);
-    slots_done(&s->slots);
+    spawn_done(&s->spawn);
     process_done(&s->process);
+    revive_close(s);
     if (s->epfd >= 0)
         close(s->epfd);
     if (s->statedir >= 0)

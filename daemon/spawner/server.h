@@ -15,11 +15,11 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/spawner/children.h"
+#include "daemon/spawner/grace.h"
 #include "daemon/spawner/listener.h"
 #include "daemon/spawner/outbox.h"
 #include "daemon/spawner/process.h"
 #include "daemon/spawner/record.h"
-#include "daemon/spawner/slot.h"
 #include "daemon/spawner/source.h"
 #include "daemon/spawner/spawn.h"
 
@@ -49,6 +49,13 @@ struct peer {
     uint64_t turn; /* of its accept: the oldest goes first */
 };
 
+struct revive {
+    int fd;      /* owned: inotify; -1 */
+    uint64_t at; /* clock_awake: look then; 0: there is no reason to */
+    bool told;   /* that it cannot be made again */
+    bool lost;   /* with the directory went the state of the instance that is served */
+};
+
 enum server_phase { SERVER_SERVES, SERVER_TERM, SERVER_KILL, SERVER_OVER };
 
 struct server {
@@ -56,11 +63,12 @@ struct server {
     struct logger log;
     struct process process;
     struct listener listener;
-    struct spawn_rules rules;
+    struct spawn spawn;
     int epfd;     /* owned */
     int statedir; /* owned */
     struct source listening;
     struct source signals;
+    struct source reviving;
     struct peer peers[SERVER_PEERS];
     struct peer *aiod;  /* the one whose HELLO was accepted last; NULL */
     bool blocked;       /* its socket is full: EPOLLOUT is awaited */
@@ -69,8 +77,9 @@ struct server {
     uint8_t id[RECORD_UUID_BYTES];
     uint8_t instance[RECORD_UUID_BYTES]; /* of the last HELLO that was accepted */
     struct children children;
-    struct slots slots;
     struct outbox outbox;
+    struct grace grace;
+    struct revive revive;
     size_t unwatched; /* running children that epoll had no room for */
     enum server_phase phase;
     uint64_t phase_ends; /* clock_awake of the phase's deadline */
@@ -85,7 +94,7 @@ int server_open(struct server *s, const struct server_config *config, struct err
 int server_run(struct server *s, struct err *err);
 void server_close(struct server *s);
 
-/* ---- between server.c, peers.c, requests.c and stop.c ---- */
+/* ---- between server.c, peers.c, requests.c, revive.c and stop.c ---- */
 
 /* Adds or changes what is awaited of a descriptor: op is EPOLL_CTL_ADD or _MOD. */
 int server_watch(struct server *s, int op, int fd, uint32_t events, struct source *source);
@@ -94,6 +103,10 @@ void server_watch_child(struct server *s, struct child *child);
 /* Sends what is owed as far as it goes. */
 void server_flush(struct server *s);
 void server_forget(struct server *s, struct child *child); /* removes it for good */
+/* The same of one that has ended and is released, as soon as its group needs it no more. */
+void server_release(struct server *s, struct child *child);
+/* Ends the grace of what has no more of it now; with UINT64_MAX of all. */
+void server_grace(struct server *s, uint64_t now);
 void server_retry_later(struct server *s);
 
 void peers_accept(struct server *s);
@@ -109,6 +122,14 @@ bool peers_any(const struct server *s);
  * free. */
 int request_take(struct server *s, const struct record *rec, const int *fds, unsigned nfds,
                  bool cut);
+
+void revive_open(struct server *s); /* watches the socket, as far as that goes */
+void revive_close(struct server *s);
+void revive_event(struct server *s);               /* something may have happened to it */
+void revive_check(struct server *s, uint64_t now); /* looks when it is time */
+/* Of an instance whose state was removed: releases all that is its, as it cannot come back for it.
+ * False: its state is there. */
+bool revive_disown(struct server *s);
 
 void stop_signal(struct server *s);              /* a SIGTERM or SIGINT came */
 void stop_check(struct server *s, uint64_t now); /* goes to the next phase when it is time */

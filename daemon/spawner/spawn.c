@@ -2,116 +2,148 @@
 #include "daemon/spawner/spawn.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "daemon/spawner/child.h"
-#include "daemon/spawner/spec_read.h"
-#include "daemon/spawner/ticks.h"
 
-enum {
-    SPAWN_FDS_KEPT = 32, /* descriptors that no child may take, so that aiod can connect */
-    SPAWN_ENV_MAX = 48,  /* bytes of "AIOD_TASK_ID=" and a number */
-};
+/* Descriptors that no child may take, so that aiod can connect. */
+enum { SPAWN_FDS_KEPT = 32 };
 
-static bool spawn_is_allowed(const struct spawn_rules *rules, uid_t uid, gid_t gid)
+void spawn_init(struct spawn *sp)
+{
+    *sp = (struct spawn){0};
+    slots_init(&sp->slots);
+    launches_init(&sp->launches);
+}
+
+void spawn_identify(struct spawn *sp)
+{
+    uid_t uid[3];
+    gid_t gid[3];
+    sp->uid = geteuid();
+    sp->gid = getegid();
+    /* Only where there is nothing that a child would have to give up. */
+    sp->share = launch_can_share() && getresuid(&uid[0], &uid[1], &uid[2]) == 0 &&
+                getresgid(&gid[0], &gid[1], &gid[2]) == 0;
+    for (int i = 0; i < 3; i++)
+        sp->share = sp->share && uid[i] == sp->uid && gid[i] == sp->gid;
+}
+
+void spawn_done(struct spawn *sp)
+{
+    launches_done(&sp->launches);
+    slots_done(&sp->slots);
+}
+
+static bool spawn_is_allowed(const struct spawn *sp, uid_t uid, gid_t gid)
 {
     if (uid == (uid_t)-1 || gid == (gid_t)-1)
         return false;
-    if (rules->uid != 0)
-        return uid == rules->uid;
+    if (sp->uid != 0)
+        return uid == sp->uid;
     /* No command may run as the user that owns the store and can open this socket. */
-    return rules->peer_uid == 0 || uid != rules->peer_uid;
+    return sp->peer_uid == 0 || uid != sp->peer_uid;
 }
 
-/*
- * fork, with a pidfd made by the same call: when descriptors or memory are short it fails
- * before there is a process. (Not vfork: the child may hang before exec.)
- */
-static pid_t spawn_fork(int *ret_pidfd)
+/* See launch.h: it is and stays what the spawner and aiod are. (One that is not root cannot make
+ * it anything else, and leaves its gid as it is.) */
+static bool spawn_may_share(const struct spawn *sp, uid_t uid, gid_t gid)
 {
-#ifdef __s390x__
-    return (pid_t)syscall(SYS_clone, 0, CLONE_PIDFD | SIGCHLD, ret_pidfd, 0, 0);
-#else
-    return (pid_t)syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, ret_pidfd, 0, 0);
-#endif
+    return sp->share && !sp->reset_oom && uid == sp->uid && uid == sp->peer_uid &&
+           (uid != 0 || gid == sp->gid);
 }
 
-static void spawn_set_started(struct child *child, pid_t pid, int pidfd, struct slot *slot)
+/* What to start, into the launch. 0 or a negative errno. */
+static int spawn_prepare(const struct spawn *sp, struct launch *l, bool share,
+                         const struct record *rec, const int fds[RECORD_MAX_FDS])
 {
-    child->pid = pid;
-    child->pidfd = pidfd;
-    child->slot = slot;
+    int r = spec_view_open(&l->spec, fds[0]);
+    if (r < 0)
+        return r;
+    snprintf(l->task, sizeof(l->task), "AIOD_TASK_ID=%" PRIu64, rec->spawn.task);
+    snprintf(l->attempt, sizeof(l->attempt), "AIOD_ATTEMPT=%" PRIu32, rec->spawn.attempt);
+    spec_view_setenv(&l->spec, l->task);
+    spec_view_setenv(&l->spec, l->attempt);
+
+    l->start = (struct child_start){.spec = &l->spec,
+                                    .out_fd = fds[1],
+                                    .err_fd = rec->spawn.flags & SPAWN_MERGE ? fds[1] : fds[2],
+                                    .groups = sp->uid == 0,
+                                    .become = sp->uid == 0 && !share,
+                                    .uid = rec->spawn.uid,
+                                    .gid = rec->spawn.gid,
+                                    .peer_uid = sp->peer_uid,
+                                    .nofile = sp->nofile,
+                                    .reset_oom = sp->reset_oom};
+    return 0;
+}
+
+static void spawn_set_started(struct child *child, uint64_t ticks)
+{
     child->started = (struct record){.type = RECORD_STARTED,
-                                     .started = {.pid = (uint32_t)pid,
-                                                 .start_ticks = ticks_of(pid),
+                                     .started = {.pid = (uint32_t)child->pid,
+                                                 .start_ticks = ticks,
                                                  .wall_ns = clock_wall()}};
     memcpy(child->started.token, child->token, RECORD_TOKEN_BYTES);
 }
 
-static void spawn_process(struct slots *slots, struct child *child, struct child_start *start)
+static void spawn_launch(struct spawn *sp, struct child *child, struct launch *l)
 {
-    struct slot *slot = slot_take(slots);
+    struct slot *slot = slot_take(&sp->slots);
     if (!slot) {
+        launch_give(&sp->launches, l);
         child_set_failed(child, SPAWN_STEP_FORK, ENOMEM);
         return;
     }
-    start->slot = slot;
+    l->start.slot = slot;
     int pidfd = -1;
-    pid_t pid = spawn_fork(&pidfd);
-    if (pid == 0)
-        child_run(start);
+    uint64_t before = clock_boot();
+    pid_t pid = launch_run(&sp->launches, l, &pidfd);
+    uint64_t after = clock_boot();
     if (pid < 0) {
-        child_set_failed(child, SPAWN_STEP_FORK, errno);
-        slot_give(slots, slot);
+        child_set_failed(child, SPAWN_STEP_FORK, -pid);
+        slot_give(&sp->slots, slot);
         return;
     }
-    spawn_set_started(child, pid, pidfd, slot);
+    child->pid = pid;
+    child->pidfd = pidfd;
+    child->slot = slot;
+    spawn_set_started(child, ticks_of_new(&sp->ticks, pid, before, after));
 }
 
-void spawn_child(const struct spawn_rules *rules, struct slots *slots, struct child *child,
-                 const struct record *rec, const int fds[RECORD_MAX_FDS])
+void spawn_child(struct spawn *sp, struct child *child, const struct record *rec,
+                 const int fds[RECORD_MAX_FDS])
 {
-    struct spec_view spec;
-    char task[SPAWN_ENV_MAX];
-    char attempt[SPAWN_ENV_MAX];
-
-    if (!spawn_is_allowed(rules, rec->spawn.uid, rec->spawn.gid)) {
+    if (!spawn_is_allowed(sp, rec->spawn.uid, rec->spawn.gid)) {
         child_set_failed(child, SPAWN_STEP_DENIED, EPERM);
         return;
     }
-    if ((rlim_t)fds[0] + SPAWN_FDS_KEPT >= rules->nofile_own) {
+    if ((rlim_t)fds[0] + SPAWN_FDS_KEPT >= sp->nofile_own) {
         child_set_failed(child, SPAWN_STEP_FORK, EMFILE);
         return;
     }
-    int r = spec_view_open(&spec, fds[0]);
-    if (r < 0) {
-        child_set_failed(child, SPAWN_STEP_SPEC, -r);
+    bool share = spawn_may_share(sp, rec->spawn.uid, rec->spawn.gid);
+    struct launch *l = launch_take(&sp->launches, share);
+    if (!l) {
+        child_set_failed(child, SPAWN_STEP_FORK, ENOMEM);
         return;
     }
-    snprintf(task, sizeof(task), "AIOD_TASK_ID=%" PRIu64, rec->spawn.task);
-    snprintf(attempt, sizeof(attempt), "AIOD_ATTEMPT=%" PRIu32, rec->spawn.attempt);
-    spec_view_setenv(&spec, task);
-    spec_view_setenv(&spec, attempt);
+    int r = spawn_prepare(sp, l, share, rec, fds);
+    if (r == 0) {
+        spawn_launch(sp, child, l);
+        return;
+    }
+    launch_give(&sp->launches, l);
+    child_set_failed(child, SPAWN_STEP_SPEC, -r);
+}
 
-    bool merge = rec->spawn.flags & SPAWN_MERGE;
-    struct child_start start = {.spec = &spec,
-                                .out_fd = fds[1],
-                                .err_fd = merge ? fds[1] : fds[2],
-                                .become = rules->uid == 0,
-                                .uid = rec->spawn.uid,
-                                .gid = rec->spawn.gid,
-                                .peer_uid = rules->peer_uid,
-                                .nofile = rules->nofile,
-                                .reset_oom = rules->reset_oom};
-    spawn_process(slots, child, &start);
-    spec_view_done(&spec);
+void spawn_ended(struct spawn *sp, struct child *child)
+{
+    launches_ended(&sp->launches, child->pid);
+    if (child->slot)
+        slot_give(&sp->slots, child->slot);
+    child->slot = NULL;
 }

@@ -5,8 +5,8 @@
  *     SERVES --signal--> TERM --grace or a second signal--> KILL --wait--> OVER
  *
  * TERM and KILL are sent to the group of every command that runs; as soon as none does it is
- * over. aiod is served meanwhile: it takes the outcomes as they come, and what it has not
- * released goes into the exits file.
+ * over: what is left of their groups then has no more grace. aiod is served meanwhile: it takes
+ * the outcomes as they come, and what it has not released goes into the exits file.
  */
 #include <signal.h>
 
@@ -21,8 +21,10 @@ static void stop_send(struct server *s, int signo)
         if (!child_runs(child))
             continue;
         child_signal(child, signo);
-        if (signo == SIGTERM) /* one that is stopped would not notice */
-            child_signal(child, SIGCONT);
+        if (signo == SIGTERM) {
+            child_signal(child, SIGCONT); /* one that is stopped would not notice */
+            grace_start(&s->grace, child, s->phase_ends);
+        }
     }
 }
 
@@ -47,6 +49,7 @@ void stop_signal(struct server *s)
 static void stop_over(struct server *s)
 {
     peers_drain(s);
+    server_grace(s, UINT64_MAX);
     s->phase = SERVER_OVER;
 }
 

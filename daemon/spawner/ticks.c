@@ -28,3 +28,21 @@ uint64_t ticks_of(pid_t pid)
         at = strchr(at + 1, ' ');
     return at ? strtoull(at, NULL, 10) : 0;
 }
+
+/* 0: a tick ended between the two. */
+static uint64_t ticks_between(uint64_t before, uint64_t after)
+{
+    uint64_t per_tick = NSEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK);
+    return before / per_tick == after / per_tick ? before / per_tick : 0;
+}
+
+uint64_t ticks_of_new(enum ticks_trust *trust, pid_t pid, uint64_t before, uint64_t after)
+{
+    uint64_t ticks = *trust == TICKS_BY_FILE ? 0 : ticks_between(before, after);
+    if (*trust == TICKS_BY_CLOCK && ticks)
+        return ticks;
+    uint64_t told = ticks_of(pid);
+    if (*trust == TICKS_UNTRIED && ticks && told)
+        *trust = ticks == told ? TICKS_BY_CLOCK : TICKS_BY_FILE;
+    return told;
+}

@@ -15,19 +15,18 @@
 #include "base/limits.h"
 #include "daemon/store/row.h"
 
-/* The columns that a page's filter needs; the rows that pass it are then read by id. A partial
- * index is only used where its own condition is repeated. */
-#define DB_PAGE(index, where)                                                                  \
-    "SELECT id, uid, grp, name FROM task INDEXED BY " index " WHERE " where                    \
-    "outcome <> 0 AND outcome = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4"
+/* The columns that a page's filter needs; the rows that pass it are then read by id. */
+#define DB_PAGE_COLUMNS "SELECT id, uid, grp, name, outcome, ended_ns FROM task "
+/* A partial index is only used where its own condition is repeated. */
 #define DB_PART(index, where, outcome)                                                         \
-    "SELECT id, uid, grp, name FROM task INDEXED BY " index " WHERE " where                    \
-    "outcome <> 0 AND outcome = " outcome " AND id < ?3"
-/* A merge of three sorted ranges, read as far as needed: no sorting. */
-#define DB_PAGE_ANY(index, where)                                                              \
-    DB_PART(index, where, "1")                                                                 \
-    " UNION ALL " DB_PART(index, where, "2") " UNION ALL " DB_PART(                            \
-        index, where, "3") " ORDER BY id DESC LIMIT ?4"
+    DB_PAGE_COLUMNS "INDEXED BY " index " WHERE " where "outcome <> 0 AND outcome = " outcome  \
+                    " AND id < ?3"
+/* A merge of a sorted range for each outcome (0: an empty one), read as far as needed: no
+ * sorting. */
+#define DB_PAGE(index, where)                                                                  \
+    DB_PART(index, where, "?5")                                                                \
+    " UNION ALL " DB_PART(index, where, "?6") " UNION ALL " DB_PART(                           \
+        index, where, "?7") " ORDER BY id DESC LIMIT ?4"
 
 static const char *const db_sql[DB_STMTS] = {
     [DB_BEGIN] = "BEGIN IMMEDIATE",
@@ -44,9 +43,15 @@ static const char *const db_sql[DB_STMTS] = {
                   "WHERE id = ?1 AND outcome = 0",
     [DB_END] = "UPDATE task SET outcome = ?2, ended_ns = ?3, result = ?4, usage = ?5 "
                "WHERE id = ?1 AND outcome = 0",
-    [DB_REMOVE] = "DELETE FROM task WHERE id = ?1 AND outcome <> 0 RETURNING env, creds",
+    [DB_RETRIED] = "UPDATE task SET retried_as = ?2 WHERE id = ?1",
+    [DB_REMOVE] = "DELETE FROM task WHERE id = ?1 AND outcome <> 0 AND uid = coalesce(?2, uid) "
+                  "RETURNING env, creds, uid, attempt, outcome, grp",
     [DB_OUTCOME] = "SELECT outcome FROM task WHERE id = ?1",
     [DB_GET] = "SELECT " ROW_COLUMNS ", args FROM task WHERE id = ?1",
+    [DB_GROUP_SET] = "INSERT INTO group_setting VALUES (?1, ?2, coalesce(?3, 0)) "
+                     "ON CONFLICT (name) DO UPDATE SET slots = coalesce(?2, slots), "
+                     "paused = coalesce(?3, paused)",
+    [DB_GROUP_FORGET] = "DELETE FROM group_setting WHERE name = ?1",
     [DB_INTERN_FIND] = "SELECT id, kind, uid, bytes FROM intern WHERE hash = ?1",
     [DB_INTERN_GET] = "SELECT bytes FROM intern WHERE id = ?1",
     [DB_INTERN_ADD] = "INSERT INTO intern (kind, uid, hash, refs, bytes) "
@@ -54,13 +59,13 @@ static const char *const db_sql[DB_STMTS] = {
     [DB_INTERN_COUNT] = "UPDATE intern SET refs = refs + ?2 WHERE id = ?1",
     [DB_INTERN_DROP] = "DELETE FROM intern WHERE id = ?1 AND refs <= 0",
     [DB_PAGE_ALL] = DB_PAGE("task_done", ""),
-    [DB_PAGE_ALL_ANY] = DB_PAGE_ANY("task_done", ""),
     [DB_PAGE_UID] = DB_PAGE("task_uid", "uid = ?1 AND "),
-    [DB_PAGE_UID_ANY] = DB_PAGE_ANY("task_uid", "uid = ?1 AND "),
     [DB_PAGE_GROUP] = DB_PAGE("task_group", "grp = ?1 AND "),
-    [DB_PAGE_GROUP_ANY] = DB_PAGE_ANY("task_group", "grp = ?1 AND "),
     [DB_PAGE_NAME] = DB_PAGE("task_name", "name = ?1 AND "),
-    [DB_PAGE_NAME_ANY] = DB_PAGE_ANY("task_name", "name = ?1 AND "),
+    [DB_PAGE_SPAN] = "SELECT ended_ns, id FROM task INDEXED BY task_ended WHERE outcome <> 0 "
+                     "AND (ended_ns, id) > (?1, ?2) AND ended_ns < ?3 "
+                     "ORDER BY ended_ns, id LIMIT ?4",
+    [DB_PAGE_ID] = DB_PAGE_COLUMNS "WHERE id = ?1 AND outcome <> 0",
 };
 
 /* Called by SQLite after each commit that wrote something. */
@@ -224,6 +229,45 @@ int db_integer(struct db *db, const char *sql, int64_t *ret)
         rc = SQLITE_CORRUPT; /* what we ask for always has a row */
     sqlite3_finalize(stmt);
     return db_errno(db, rc);
+}
+
+static int db_write_zeros(sqlite3_file *file, int64_t from, int64_t bytes)
+{
+    static const uint8_t zeros[64 * 1024];
+    for (int64_t at = 0; at < bytes; at += (int64_t)sizeof(zeros)) {
+        int rc = file->pMethods->xWrite(file, zeros, (int)sizeof(zeros), from + at);
+        if (rc != SQLITE_OK)
+            return rc;
+    }
+    return SQLITE_OK;
+}
+
+/* Zeros behind the last frame are no frame: a recovery stops there, as at what an older round
+ * of the WAL has left. */
+int db_extend_wal(struct db *db, int64_t ahead, int64_t step)
+{
+    sqlite3_file *wal = NULL;
+    int64_t used = (int64_t)db->wal_pages * DB_WAL_FRAME_BYTES + DB_WAL_FRAME_BYTES;
+    if (used + ahead <= db->wal_bytes)
+        return 0;
+    int rc = sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+    if (rc != SQLITE_OK || !wal || !wal->pMethods)
+        return 0;
+    sqlite3_int64 size;
+    rc = wal->pMethods->xFileSize(wal, &size);
+    if (rc != SQLITE_OK)
+        return 0;
+    int64_t want = (used + ahead + step - 1) / step * step;
+    if (size < want) {
+        rc = db_write_zeros(wal, size, want - size);
+        if (rc != SQLITE_OK)
+            return 0; /* nothing is in there yet; a commit meets the error if it lasts */
+        rc = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
+        if (rc != SQLITE_OK)
+            return -EIO;
+    }
+    db->wal_bytes = size < want ? want : size;
+    return 0;
 }
 
 int db_checkpoint(struct db *db, int mode)

@@ -15,12 +15,15 @@
 #define DB_ROW_BYTES_MAX                                                                       \
     (4 * 1024 * 1024) /* of one row: args and result with room; else -E2BIG */
 
+enum { DB_WAL_FRAME_BYTES = 4096 + 24 }; /* a page with its header */
+
 enum db_stmt {
     DB_BEGIN,
     DB_COMMIT,
     DB_ROLLBACK,
     DB_LAST_ID,
     DB_SUBMIT,
+    DB_RETRIED,
     DB_ATTEMPT,
     DB_STARTED,
     DB_CANCEL,
@@ -28,19 +31,19 @@ enum db_stmt {
     DB_REMOVE,
     DB_OUTCOME,
     DB_GET,
+    DB_GROUP_SET,
+    DB_GROUP_FORGET,
     DB_INTERN_FIND,
     DB_INTERN_GET,
     DB_INTERN_ADD,
     DB_INTERN_COUNT,
     DB_INTERN_DROP,
-    DB_PAGE_ALL, /* one outcome; the next one: any of them */
-    DB_PAGE_ALL_ANY,
+    DB_PAGE_ALL,
     DB_PAGE_UID,
-    DB_PAGE_UID_ANY,
     DB_PAGE_GROUP,
-    DB_PAGE_GROUP_ANY,
     DB_PAGE_NAME,
-    DB_PAGE_NAME_ANY,
+    DB_PAGE_SPAN, /* the ids of those that ended in a span of time */
+    DB_PAGE_ID,   /* one of them */
     DB_STMTS
 };
 
@@ -48,6 +51,7 @@ struct db {
     sqlite3 *handle;               /* owned */
     sqlite3_stmt *stmts[DB_STMTS]; /* owned */
     uint32_t wal_pages;            /* in the WAL after the last commit, not yet checkpointed */
+    int64_t wal_bytes;             /* of its file, as far as we made it; 0: not looked at */
     atomic_ullong commits;         /* transactions written; read by any thread */
 };
 
@@ -69,5 +73,9 @@ int db_step(struct db *, sqlite3_stmt *);  /* 1: a row; 0: no more; -errno (then
 int db_run(struct db *, sqlite3_stmt *);   /* to its end, then reset; 0 or -errno */
 int db_exec(struct db *, const char *sql); /* 0 or -errno */
 int db_integer(struct db *, const char *sql,
-               int64_t *ret);             /* the first column of the first row */
+               int64_t *ret); /* the first column of the first row */
+/* Makes sure that the WAL's file has at least so many bytes behind what is in use, as a whole
+ * number of steps: a commit then overwrites, and its sync need not write where the file's blocks
+ * are. 0; -ENOSPC and others where it could not, and nothing is lost; -EIO: a sync failed. */
+int db_extend_wal(struct db *, int64_t ahead, int64_t step);
 int db_checkpoint(struct db *, int mode); /* SQLITE_CHECKPOINT_…; 0 or -errno */

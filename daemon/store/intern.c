@@ -90,17 +90,42 @@ static int intern_trim(struct intern *in, struct db *db)
     return 0;
 }
 
+static struct intern_entry *intern_touch(struct intern *in, struct intern_entry *e)
+{
+    list_remove(&e->node);
+    list_push_front(&in->entries, &e->node);
+    return e;
+}
+
+static bool intern_is(const struct intern_entry *e, enum intern_kind kind, uint32_t uid,
+                      const struct value *v)
+{
+    return e->kind == kind && e->uid == uid && e->len == v->len &&
+           memcmp(e->bytes, v->bytes, v->len) == 0;
+}
+
+/* The last one of its kind, without a hash: most submits come from where the one before came
+ * from. */
+static struct intern_entry *intern_last(struct intern *in, enum intern_kind kind, uint32_t uid,
+                                        const struct value *v)
+{
+    unsigned n = 0;
+    list_for_each (it, &in->entries) {
+        if (intern_is(intern_entry(it), kind, uid, v))
+            return intern_touch(in, intern_entry(it));
+        if (++n == INTERN_LAST)
+            break;
+    }
+    return NULL;
+}
+
 static struct intern_entry *intern_cached(struct intern *in, enum intern_kind kind,
                                           uint32_t uid, uint64_t hash, const struct value *v)
 {
     list_for_each (it, &in->entries) {
         struct intern_entry *e = intern_entry(it);
-        if (e->hash == hash && e->kind == kind && e->uid == uid && e->len == v->len &&
-            memcmp(e->bytes, v->bytes, v->len) == 0) {
-            list_remove(&e->node);
-            list_push_front(&in->entries, &e->node);
-            return e;
-        }
+        if (e->hash == hash && intern_is(e, kind, uid, v))
+            return intern_touch(in, e);
     }
     return NULL;
 }
@@ -143,6 +168,9 @@ int intern_find(struct intern *in, struct db *db, enum intern_kind kind, uint32_
 {
     *ret = NULL;
     if (!v)
+        return 0;
+    *ret = intern_last(in, kind, uid, v);
+    if (*ret)
         return 0;
     uint64_t hash = hash_bytes(in->key, v->bytes, v->len);
     *ret = intern_cached(in, kind, uid, hash, v);

@@ -17,6 +17,8 @@
 #define INTERN_CACHE_ENTRIES 64u             /* shells and users active at a time */
 #define INTERN_CACHE_BYTES   (1024u * 1024u) /* of content; the last two stay even above it */
 
+enum { INTERN_LAST = 4 }; /* that are compared before a hash is made */
+
 enum intern_kind { INTERN_ENV = 1, INTERN_CREDS = 2 }; /* kept in the database */
 
 struct intern_entry {

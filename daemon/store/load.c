@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * load - what a start reads: the live tasks, and how many are finished.
+ * load - what a start reads: the live tasks, how many are finished, what was said of groups.
  *
- * Both run on the thread that opened the store, before anything is queued: the store thread
+ * All run on the thread that opened the store, before anything is queued: the store thread
  * does not touch the connection until then.
  */
 #include <errno.h>
@@ -111,6 +111,37 @@ int store_load_counts(struct store *s,
     if (r < 0)
         return r;
     r = load_counts(s, stmt, fn, ctx, err);
+    sqlite3_finalize(stmt);
+    return r;
+}
+
+static int load_groups(struct store *s, sqlite3_stmt *stmt,
+                       int (*fn)(void *ctx, const struct store_group *), void *ctx,
+                       struct err *err)
+{
+    int r;
+    while ((r = db_step(&s->db, stmt)) > 0) {
+        const struct store_group group = {
+            .name = (const char *)sqlite3_column_text(stmt, 0),
+            .slots = (uint32_t)sqlite3_column_int64(stmt, 1),
+            .paused = sqlite3_column_int(stmt, 2) != 0,
+        };
+        r = group.name ? fn(ctx, &group) : -ENOMEM;
+        if (r < 0)
+            return err_errno(err, r, "cannot load a group");
+    }
+    return r < 0 ? load_error(s, r, err) : 0;
+}
+
+int store_load_groups(struct store *s, int (*fn)(void *ctx, const struct store_group *),
+                      void *ctx, struct err *err)
+{
+    sqlite3_stmt *stmt;
+    int r = load_prepare(s, "SELECT name, slots, paused FROM group_setting ORDER BY name",
+                         &stmt, err);
+    if (r < 0)
+        return r;
+    r = load_groups(s, stmt, fn, ctx, err);
     sqlite3_finalize(stmt);
     return r;
 }

@@ -93,6 +93,8 @@ int row_read(sqlite3_stmt *stmt, struct store_task *ret, struct row_refs *ret_re
     struct row_refs refs = {.env = sqlite3_column_int64(stmt, place),
                             .creds = sqlite3_column_int64(stmt, place + 1)};
     place += 2;
+    t.retry_of = row_u64(stmt, &place);
+    t.retried_as = row_u64(stmt, &place);
     r |= row_value(stmt, &place, &t.args);
     if (r < 0) {
         store_task_done(&t);
@@ -153,7 +155,9 @@ int row_bind_submit(sqlite3_stmt *stmt, const struct store_task *t, struct row_r
     if (rc == SQLITE_OK)
         rc = row_bind_ref(stmt, place++, refs.env);
     if (rc == SQLITE_OK)
-        rc = row_bind_ref(stmt, place, refs.creds);
+        rc = row_bind_ref(stmt, place++, refs.creds);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int64(stmt, place, (int64_t)t->retry_of);
     return rc;
 }
 

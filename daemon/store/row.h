@@ -14,12 +14,12 @@
     "attempt_ns, attempt_boot_ns, pid, start_ticks, started_ns, cancel_ns, cancel_uid, "       \
     "cancel_kill, outcome, "                                                                   \
     "ended_ns, boot_id, token, attempt_boot, attempt_spawner, function, grp, name, title, "    \
-    "result, usage, env, creds"
+    "result, usage, env, creds, retry_of, retried_as"
 /* What a submit writes, in the order in which row_bind_submit binds it. */
 #define ROW_SUBMIT_COLUMNS                                                                     \
     "id, uid, gid, submitted_ns, due_ns, due_clock, due_wall_ns, client_pid, boot_id, "        \
-    "function, grp, name, title, args, env, creds"
-#define ROW_SUBMIT_VALUES "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+    "function, grp, name, title, args, env, creds, retry_of"
+#define ROW_SUBMIT_VALUES "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
 
 /* The interned parts of a row; 0: none. */
 struct row_refs {

@@ -3,9 +3,12 @@
  * schema - the tables, their version, and the way from an older one to this.
  *
  * One table holds live and finished tasks: an end changes a row in place. A partial index has
- * the live ones, so that a start reads them alone; four have the finished ones, for what
- * `aioctl` filters by. Each ends in the outcome and, as all of SQLite's, in the id: a page is
- * read from its end.
+ * the live ones, so that a start reads them alone; five have the finished ones, for what
+ * `aioctl` filters by. Four of them end in the outcome and, as all of SQLite's, in the id: a
+ * page is read from its end. The fifth has them in the order in which they ended.
+ *
+ * What a newer version adds stands behind the blobs of a row, but a zero there is told by the
+ * row's head: a large row's overflow pages are followed for tasks that were retried alone.
  *
  * env and creds name rows of `intern` without REFERENCES: to check these, each removal there
  * would need an index here. Their count is kept in `refs` by the same transactions.
@@ -45,6 +48,13 @@ static const char *const schema_steps[] = {
     "CREATE INDEX task_uid ON task (uid, outcome) WHERE outcome <> 0;"
     "CREATE INDEX task_group ON task (grp, outcome) WHERE outcome <> 0;"
     "CREATE INDEX task_name ON task (name, outcome) WHERE outcome <> 0 AND name IS NOT NULL;",
+
+    "ALTER TABLE task ADD COLUMN retry_of INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE task ADD COLUMN retried_as INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX task_ended ON task (ended_ns) WHERE outcome <> 0;"
+    /* what commands have set; NULL: nothing */
+    "CREATE TABLE group_setting (name TEXT PRIMARY KEY, slots INTEGER, paused INTEGER NOT NULL)"
+    " STRICT, WITHOUT ROWID;",
 };
 enum { SCHEMA_VERSION = (int)ARRAY_SIZE(schema_steps) };
 

@@ -156,6 +156,23 @@ static int store_open_database(struct store *s, struct err *err)
     return r < 0 ? r : db_prepare(&s->db, err);
 }
 
+/* Whoever can write here says what runs, and as whom: root, with $HOME still another user's, would
+ * run that user's tasks. */
+static int store_check_owner(const struct store *s, struct err *err)
+{
+    struct stat st;
+    if (fstat(s->dir_fd, &st) < 0)
+        return err_errno(err, -errno, "%s", s->dir);
+    if (st.st_uid != geteuid())
+        return err_set(err, -EPERM,
+                       "%s belongs to uid %u, and this is uid %u: set HOME, XDG_STATE_HOME or "
+                       "--state-dir to a directory of your own",
+                       s->dir, (unsigned)st.st_uid, (unsigned)geteuid());
+    if (st.st_mode & (S_IWGRP | S_IWOTH))
+        return err_set(err, -EPERM, "others may write to %s: chmod go-w it", s->dir);
+    return 0;
+}
+
 int store_open(struct store **ret, const struct store_options *options, struct err *err)
 {
     _cleanup_(store_freep) struct store *s = store_new(options);
@@ -164,10 +181,13 @@ int store_open(struct store **ret, const struct store_options *options, struct e
     s->dir_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->dir_fd < 0)
         return err_errno(err, -errno, "cannot open %s", s->dir);
+    int r = store_check_owner(s, err);
+    if (r < 0)
+        return r;
     s->lock_fd = store_lock_take(s->dir_fd, s->dir, err);
     if (s->lock_fd < 0)
         return s->lock_fd;
-    int r = store_open_database(s, err);
+    r = store_open_database(s, err);
     if (r < 0)
         return r;
     intern_init(&s->intern, s->instance);

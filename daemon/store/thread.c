@@ -27,6 +27,7 @@ void store_queue(struct store *s, struct store_op *op)
     op->more = false;
     op->page_from = 0;
     op->page_bytes = 0;
+    op->page_span = NULL;
     pthread_mutex_lock(&s->mutex);
     bool first = s->queued++ == 0;
     bool wake = first || s->queued == LIMIT_STORE_BATCH_OPS;
@@ -37,9 +38,17 @@ void store_queue(struct store *s, struct store_op *op)
     } else if (first) {
         s->lazy_until = clock_awake() + LIMIT_STORE_LAZY_MS * NSEC_PER_MSEC;
     }
-    if (wake)
-        pthread_cond_signal(&s->wake);
     pthread_mutex_unlock(&s->mutex);
+    if (wake) /* not under the lock: the thread would wake only to wait for it */
+        pthread_cond_signal(&s->wake);
+}
+
+uint32_t store_queue_length(struct store *s)
+{
+    pthread_mutex_lock(&s->mutex);
+    uint32_t queued = s->queued;
+    pthread_mutex_unlock(&s->mutex);
+    return queued;
 }
 
 bool store_thread_waited_for(struct store *s)
@@ -129,12 +138,22 @@ static void thread_take(struct store *s, struct list *batch)
     s->urgent = s->queued > 0; /* what is left has waited for a batch */
 }
 
+static void thread_committed(struct list *batch)
+{
+    list_for_each (it, batch) {
+        struct store_op *op = container_of(it, struct store_op, node);
+        if (op->committed && op->err == 0)
+            op->committed(op);
+    }
+}
+
 static void thread_work(struct store *s, struct list *batch)
 {
     struct list done;
     list_init(&done);
     if (!list_empty(batch)) {
         batch_run(s, batch);
+        thread_committed(batch);
         thread_post(s, batch);
     }
     page_step(s, &done);

@@ -12,7 +12,11 @@
 #include "base/limits.h"
 #include "daemon/store/internal.h"
 
-enum { UPKEEP_PAGE_BYTES = 4096 + 24 }; /* of the WAL: a page with its header */
+enum {
+    UPKEEP_PAGE_BYTES = DB_WAL_FRAME_BYTES,
+    UPKEEP_WAL_AHEAD = 256 * 1024, /* of the WAL's file, for the next commits */
+    UPKEEP_WAL_STEP = 1024 * 1024,
+};
 
 static int upkeep_checkpoint(struct store *s, int mode)
 {
@@ -28,6 +32,9 @@ void upkeep_busy(struct store *s)
 {
     if (!s->broken && (uint64_t)s->db.wal_pages * UPKEEP_PAGE_BYTES >= LIMIT_WAL_BYTES)
         upkeep_checkpoint(s, SQLITE_CHECKPOINT_PASSIVE);
+    if (!s->broken && s->db.wal_pages > 0 &&
+        db_extend_wal(&s->db, UPKEEP_WAL_AHEAD, UPKEEP_WAL_STEP) == -EIO)
+        batch_break(s);
 }
 
 bool upkeep_rewind(struct store *s)

@@ -7,9 +7,31 @@
  * handle.
  */
 #include <errno.h>
+#include <stdio.h>
 
 #include "daemon/store/internal.h"
 #include "daemon/store/row.h"
+
+/* The outcome of a task, -ENOENT, or another -errno. */
+static int verb_outcome(struct store *s, uint64_t id)
+{
+    sqlite3_stmt *stmt = db_stmt(&s->db, DB_OUTCOME);
+    sqlite3_bind_int64(stmt, 1, (int64_t)id);
+    int r = db_step(&s->db, stmt);
+    if (r <= 0)
+        return r < 0 ? r : -ENOENT;
+    int outcome = sqlite3_column_int(stmt, 0);
+    sqlite3_reset(stmt);
+    return outcome;
+}
+
+static int verb_mark_retried(struct store *s, uint64_t id, uint64_t retried_as)
+{
+    sqlite3_stmt *stmt = db_stmt(&s->db, DB_RETRIED);
+    sqlite3_bind_int64(stmt, 1, (int64_t)id);
+    sqlite3_bind_int64(stmt, 2, (int64_t)retried_as);
+    return db_run(&s->db, stmt);
+}
 
 static int verb_submit(struct store *s, struct store_op *op)
 {
@@ -17,7 +39,10 @@ static int verb_submit(struct store *s, struct store_op *op)
     if (t->id == 0 || t->id > INT64_MAX)
         return -EINVAL;
     struct intern_entry *env, *creds;
-    int r = intern_find(&s->intern, &s->db, INTERN_ENV, t->uid, t->env, &env);
+    int r = t->retry_of ? verb_outcome(s, t->retry_of) : STORE_OK;
+    if (r <= STORE_LIVE)
+        return r < 0 ? r : -EBUSY;
+    r = intern_find(&s->intern, &s->db, INTERN_ENV, t->uid, t->env, &env);
     if (r == 0)
         r = intern_find(&s->intern, &s->db, INTERN_CREDS, t->uid, t->creds, &creds);
     if (r < 0)
@@ -30,21 +55,15 @@ static int verb_submit(struct store *s, struct store_op *op)
         return r;
     intern_hold(env);
     intern_hold(creds);
-    return 0;
+    return t->retry_of ? verb_mark_retried(s, t->retry_of, t->id) : 0;
 }
 
-/* Why a statement for a live task changed nothing. */
+/* Why a statement for a live task, or for a finished one, changed nothing. */
 static int verb_refusal(struct store *s, uint64_t id, int live, int finished)
 {
-    sqlite3_stmt *stmt = db_stmt(&s->db, DB_OUTCOME);
-    sqlite3_bind_int64(stmt, 1, (int64_t)id);
-    int r = db_step(&s->db, stmt);
-    if (r < 0)
-        return r;
-    if (r == 0)
-        return -ENOENT;
-    int64_t outcome = sqlite3_column_int64(stmt, 0);
-    sqlite3_reset(stmt);
+    int outcome = verb_outcome(s, id);
+    if (outcome < 0)
+        return outcome;
     return outcome == STORE_LIVE ? live : finished;
 }
 
@@ -133,19 +152,52 @@ static int verb_end(struct store *s, struct store_op *op)
 
 static int verb_remove(struct store *s, struct store_op *op)
 {
+    struct store_remove *removed = &op->remove;
     sqlite3_stmt *stmt = db_stmt(&s->db, DB_REMOVE);
     sqlite3_bind_int64(stmt, 1, (int64_t)op->id);
+    if (removed->only_uid == UINT32_MAX)
+        sqlite3_bind_null(stmt, 2);
+    else
+        sqlite3_bind_int64(stmt, 2, removed->only_uid);
     int r = db_step(&s->db, stmt);
     if (r == 0)
-        return verb_refusal(s, op->id, -EBUSY, -EBUSY);
+        return verb_refusal(s, op->id, -EBUSY, -ENOENT);
     if (r < 0)
         return r;
     int64_t env = sqlite3_column_int64(stmt, 0);
     int64_t creds = sqlite3_column_int64(stmt, 1);
+    removed->uid = (uint32_t)sqlite3_column_int64(stmt, 2);
+    removed->attempts = (uint32_t)sqlite3_column_int64(stmt, 3);
+    removed->outcome = (enum store_outcome)sqlite3_column_int(stmt, 4);
+    const char *group = (const char *)sqlite3_column_text(stmt, 5);
+    snprintf(removed->group, sizeof(removed->group), "%s", group ? group : "");
     r = db_run(&s->db, stmt);
     if (r == 0)
         r = intern_release(&s->intern, &s->db, env);
     return r < 0 ? r : intern_release(&s->intern, &s->db, creds);
+}
+
+static int verb_group(struct store *s, struct store_op *op)
+{
+    const struct store_group *g = &op->group;
+    sqlite3_stmt *stmt = db_stmt(&s->db, DB_GROUP_SET);
+    sqlite3_clear_bindings(stmt);
+    int rc = sqlite3_bind_text(stmt, 1, g->name, -1, SQLITE_STATIC);
+    if (rc != SQLITE_OK)
+        return db_errno(&s->db, rc);
+    if (g->slots)
+        sqlite3_bind_int64(stmt, 2, g->slots);
+    if (g->paused >= 0)
+        sqlite3_bind_int(stmt, 3, g->paused);
+    return db_run(&s->db, stmt);
+}
+
+static int verb_group_forget(struct store *s, struct store_op *op)
+{
+    sqlite3_stmt *stmt = db_stmt(&s->db, DB_GROUP_FORGET);
+    int rc = sqlite3_bind_text(stmt, 1, op->group.name, -1, SQLITE_STATIC);
+    int r = rc == SQLITE_OK ? db_run(&s->db, stmt) : db_errno(&s->db, rc);
+    return r < 0 || sqlite3_changes(s->db.handle) > 0 ? r : -ENOENT;
 }
 
 int verb_run(struct store *s, struct store_op *op)
@@ -163,6 +215,10 @@ int verb_run(struct store *s, struct store_op *op)
         return verb_end(s, op);
     case STORE_REMOVE:
         return verb_remove(s, op);
+    case STORE_GROUP:
+        return verb_group(s, op);
+    case STORE_GROUP_FORGET:
+        return verb_group_forget(s, op);
     case STORE_GET:
         return verb_read(s, op, op->id);
     case STORE_PAGE:

@@ -16,6 +16,7 @@
 #include "base/value.h"
 #include "daemon/aio/co.h"
 #include "daemon/store/store.h"
+#include "daemon/tasks/store_call.h"
 #include "proto/unpack.h"
 
 struct task;
@@ -59,7 +60,13 @@ struct function {
      * what it needs of it must be copied or stolen (value_ref). NULL without memory. Its return
      * value is the task's result; what it raises has the details of view.h's error. -ECANCELED:
      * the task was cancelled. */
-    struct aio_co *(*new)(void *ctx, struct task *, const struct store_task *row);
+    struct aio_co *(*new)(void *ctx, struct task *, const struct store_task *row,
+                          struct job *ahead);
+    /* What a start needs of the disk can be had while the task still waits for its slot: a job
+     * for `prepare`, or NULL for not now. new gets it then, prepared (borrowed). Both may be
+     * NULL. */
+    struct job *(*ahead)(void *ctx, struct task *);
+    store_call_fn *prepare;
     /* The same for an attempt that was recorded before a restart. */
     struct aio_co *(*attach)(void *ctx, struct task *, const struct store_task *row);
     /* A live task with a recorded attempt was loaded; before fate. 0 or -ENOMEM. May be NULL.

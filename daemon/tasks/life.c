@@ -5,21 +5,20 @@
  *   begin     awaits the commit of the submit             → whoever submitted is answered
  *   accepted  awaits its time
  *   due       awaits a place in its group, if the function needs a slot
- *   placed    awaits the commit of the attempt            → the row comes back with args, env
+ *   placed    awaits the commit of the attempt            → the row comes back with args, env,
+ *             and what the function prepares on the store's thread
  *   recorded  awaits a slot of its group
- *   run       awaits the function
- *   returned  gives back slot and place, awaits the commit of the outcome
- *   ended     wakes who awaits it, frees the record
+ *   run       awaits the function; how it ends is told in life_end.c
  *
  * A task that was loaded enters at `resumed`. Without an attempt on record it goes on as if it
  * had just been accepted; with one, what became of the attempt (`fate`) decides: attach the
  * function to it, start it (it never was), or the outcome is lost, which attach raises.
  *
- * How it fails. Cancelled anywhere before `returned`: the outcome is "cancelled"; the function
- * ends its process first. A commit that fails because the disk is full is tried again when the
- * outcome is at stake (nothing that has finished is forgotten) and fails the task before its
- * function ran. An I/O error ends the daemon (tasks_store_failed): this life waits for that
- * end. Stopping: every await is cancelled, nothing is recorded, the next aiod resumes.
+ * How it fails. Cancelled anywhere before the function has returned: the outcome is
+ * "cancelled"; the function ends its process first. A commit that fails because the disk is full
+ * fails the task before its function ran. An I/O error ends the daemon (tasks_store_failed):
+ * this life waits for that end. Stopping: every await is cancelled, nothing is recorded, the
+ * next aiod resumes.
  */
 #include "daemon/tasks/life.h"
 
@@ -30,8 +29,8 @@
 #include "base/clock.h"
 #include "daemon/aio/sleep.h"
 #include "daemon/tasks/life_private.h"
+#include "daemon/tasks/line.h"
 #include "daemon/tasks/tasks.h"
-#include "daemon/tasks/view.h"
 
 static struct aio_next life_begin(struct aio_co *);
 static struct aio_next life_accepted(struct aio_co *);
@@ -40,10 +39,6 @@ static struct aio_next life_open(struct aio_co *);
 static struct aio_next life_placed(struct aio_co *);
 static struct aio_next life_recorded(struct aio_co *);
 static struct aio_next life_slot(struct aio_co *);
-static struct aio_next life_returned(struct aio_co *);
-static struct aio_next life_record_outcome(struct aio_co *);
-static struct aio_next life_record_later(struct aio_co *);
-static struct aio_next life_ended(struct aio_co *);
 
 void life_done(struct aio_co *co)
 {
@@ -56,10 +51,10 @@ void life_done(struct aio_co *co)
 static const struct aio_co_fn life_fn = {"life", sizeof(struct life), STEP_INIT(life_begin),
                                          life_done};
 
-static void life_let_go(struct task *t, bool recorded)
+void life_let_go(struct task *t, bool recorded)
 {
-    group_leave(t);
-    group_release(t);
+    line_leave(t);
+    line_release(t);
     if (t->function->settled)
         t->function->settled(functions_ctx(&t->tasks->functions, t->function), t, recorded);
 }
@@ -92,20 +87,6 @@ struct aio_next life_leave(struct life *life)
     life_let_go(t, false);
     tasks_forget(t);
     return aio_raise(&life->co, -ECANCELED, NULL);
-}
-
-/* Ends the task with what the last await raised. */
-struct aio_next life_failed(struct life *life, int err, struct value *details)
-{
-    struct task *t = life->task;
-    if (t->tasks->stopping)
-        return life_leave(life);
-    life->outcome = err == -ECANCELED ? STORE_CANCELLED : STORE_FAILED;
-    if (details)
-        life->result = value_ref(details);
-    else if (err != -ECANCELED)
-        life->result = view_error("OSError", strerror(-err), -1, -1);
-    return life_record_outcome(&life->co);
 }
 
 /* The call that the next step awaits; the one before it is not needed any more. */
@@ -152,6 +133,8 @@ static struct aio_next life_accepted(struct aio_co *co)
         return aio_raise(co, err, NULL);
     }
     life->call = store_call_unref(life->call);
+    if (watched(&t->tasks->watchers))
+        watch_tell_state(&t->tasks->watchers, t, NULL);
     if (t->cancel_ns || t->tasks->stopping)
         return life_failed(life, -ECANCELED, NULL);
     return life_time(life);
@@ -187,10 +170,8 @@ struct aio_next life_queue(struct life *life, struct aio_step placed)
 {
     struct task *t = life->task;
     task_enter(t, TASK_PENDING, AWAITS_SLOT);
-    if (t->tasks->open) {
-        group_join(t);
-        return aio_delegate_try(&life->co, aio_semaphore_acquire(&t->group->places), placed);
-    }
+    if (t->tasks->open)
+        return aio_delegate_try(&life->co, line_await_place(t), placed);
     task_enter(t, TASK_PENDING, AWAITS_SPAWNER);
     life->placed = placed;
     aio_future_unref(t->gate);
@@ -233,6 +214,8 @@ static struct aio_next life_placed(struct aio_co *co)
         memcpy(attempt->spawner, spawner, sizeof(attempt->spawner));
     if (getrandom(attempt->token, sizeof(attempt->token), 0) != sizeof(attempt->token))
         return life_failed(life, -EIO, NULL);
+    if (t->function->ahead)
+        store_call_then(call, t->function->ahead(ctx, t), t->function->prepare);
     if (!t->function->slot)
         task_enter(t, TASK_PENDING, AWAITS_STORE);
     return aio_await_try(co, store_call_start(call, tasks->store), STEP(life_recorded));
@@ -254,18 +237,18 @@ static struct aio_next life_recorded(struct aio_co *co)
         return life_failed(life, err, NULL);
     if (!t->function->slot)
         return aio_goto(co, STEP(life_slot));
-    return aio_delegate_try(co, aio_semaphore_acquire(&t->group->slots), STEP(life_slot));
+    return aio_delegate_try(co, line_await_slot(t), STEP(life_slot));
 }
 
 /* Runs the function; the row of the attempt goes with it. */
 struct aio_next life_run(struct life *life, bool attach)
 {
     struct task *t = life->task;
-    group_leave(t);
+    line_leave(t);
     void *ctx = functions_ctx(&t->tasks->functions, t->function);
     const struct store_task *row = &life->call->op.rows[0];
-    struct aio_co *function =
-        attach ? t->function->attach(ctx, t, row) : t->function->new (ctx, t, row);
+    struct aio_co *function = attach ? t->function->attach(ctx, t, row)
+                                     : t->function->new (ctx, t, row, life->call->job);
     life->call = store_call_unref(life->call);
     return aio_delegate_try(&life->co, function, STEP(life_returned));
 }
@@ -281,134 +264,6 @@ static struct aio_next life_slot(struct aio_co *co)
         t->has_slot = true;
     }
     return life_run(life, false);
-}
-
-static struct aio_next life_returned(struct aio_co *co)
-{
-    struct life *life = life_of(co);
-    struct value *value;
-    int err = aio_outcome(co, &value);
-    if (err < 0)
-        return life_failed(life, err, value);
-    life->outcome = STORE_OK;
-    life->result = value_ref(value);
-    return life_record_outcome(co);
-}
-
-/* What it used, as the protocol shows it; NULL without memory: an outcome is never held up. */
-static struct value *life_usage(const struct task *t)
-{
-    const struct aio_task_stats *stats = &t->life->stats;
-    _cleanup_(buf_done) struct buf b = BUF_INIT;
-    struct pack_map_place map = pack_map_begin(&b);
-    if (t->usage.maxrss_kib) {
-        pack_key(&b, &map, "user_s");
-        pack_double(&b, (double)t->usage.user_us / 1e6);
-        pack_key(&b, &map, "system_s");
-        pack_double(&b, (double)t->usage.system_us / 1e6);
-        pack_key(&b, &map, "maxrss_kib");
-        pack_uint(&b, t->usage.maxrss_kib);
-    }
-    pack_key(&b, &map, "steps");
-    pack_uint(&b, stats->steps);
-    pack_key(&b, &map, "longest_us");
-    pack_uint(&b, stats->longest_ns / 1000);
-    pack_key(&b, &map, "run_us");
-    pack_uint(&b, stats->run_ns / 1000);
-    pack_map_end(&b, &map);
-    return pack_take(&b);
-}
-
-/* Entered with life->outcome and life->result set; and again when the disk was full. */
-static struct aio_next life_record_outcome(struct aio_co *co)
-{
-    struct life *life = life_of(co);
-    struct task *t = life->task;
-    t->ending = true;
-    group_leave(t);
-    group_release(t);
-    task_enter(t, t->state, AWAITS_STORE);
-    if (!life->ended_ns) {
-        life->ended_ns = clock_wall();
-        life->usage = life_usage(t);
-    }
-    struct store_call *call = life_call(life, STORE_END);
-    if (!call)
-        return life_record_later(co);
-    call->op.lazy = !t->ended;
-    call->op.end = (struct store_end){.id = t->id,
-                                      .outcome = life->outcome,
-                                      .wall_ns = life->ended_ns,
-                                      .result = life->result,
-                                      .usage = life->usage};
-    return aio_await_try(co, store_call_start(call, t->tasks->store), STEP(life_ended));
-}
-
-/* The finished task for those who await it, as the store would give it. */
-static struct value *life_final_view(const struct life *life)
-{
-    const struct task *t = life->task;
-    const struct store_task row = {
-        .id = t->id,
-        .uid = t->uid,
-        .submitted_ns = t->submitted_ns,
-        .function = (char *)t->function->name,
-        .group = t->group->name,
-        .name = t->name,
-        .title = (char *)t->title,
-        .attempt = t->attempt,
-        .pid = t->pid,
-        .started_ns = t->started_ns,
-        .cancel_ns = t->cancel_ns,
-        .cancel_uid = t->cancel_uid,
-        .outcome = life->outcome,
-        .ended_ns = life->ended_ns,
-        .result = life->result,
-        .usage = life->usage,
-    };
-    _cleanup_(buf_done) struct buf b = BUF_INIT;
-    view_finished(&b, &row);
-    return pack_take(&b);
-}
-
-static void life_count(const struct life *life)
-{
-    struct store_counts *counts = &life->task->user->finished;
-    if (life->outcome == STORE_OK)
-        counts->ok++;
-    else if (life->outcome == STORE_FAILED)
-        counts->failed++;
-    else
-        counts->cancelled++;
-}
-
-static struct aio_next life_ended(struct aio_co *co)
-{
-    struct life *life = life_of(co);
-    struct task *t = life->task;
-    int err = life->call->op.err;
-    if (err < 0) {
-        tasks_store_failed(t->tasks, err);
-        if (t->tasks->stopping)
-            return life_leave(life);
-        return life_record_later(co);
-    }
-    life_count(life);
-    life_let_go(t, true);
-    if (t->ended)
-        aio_future_set_result(t->ended, life_final_view(life));
-    tasks_forget(t);
-    return aio_return(co, NULL);
-}
-
-/* The outcome could not be recorded: nothing that has finished is forgotten, so again, until it
- * is. */
-static struct aio_next life_record_later(struct aio_co *co)
-{
-    if (life_of(co)->task->tasks->stopping)
-        return life_leave(life_of(co));
-    return aio_delegate_try(co, aio_sleep(AIO_AWAKE, LIFE_RETRY_MS * NSEC_PER_MSEC),
-                            STEP(life_record_outcome));
 }
 
 static int life_spawn(struct task *t, const struct aio_co_fn *fn, struct store_call *call)

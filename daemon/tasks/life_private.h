@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * life_private - what life.c and life_resume.c share: the frame and the ways on.
+ * life_private - what life.c, life_end.c and life_resume.c share: the frame and the ways on.
  */
 #include "daemon/aio/co.h"
 #include "daemon/tasks/life.h"
@@ -39,6 +39,10 @@ struct aio_next life_time(struct life *) AIO_NODISCARD;
 struct aio_next life_queue(struct life *, struct aio_step placed) AIO_NODISCARD;
 /* Runs the function on the row of life->call; attach: on what runs already. */
 struct aio_next life_run(struct life *, bool attach) AIO_NODISCARD;
+/* The step behind the function (life_end.c). */
+struct aio_next life_returned(struct aio_co *) AIO_NODISCARD;
+/* What it holds goes; recorded: its outcome is on disk. */
+void life_let_go(struct task *, bool recorded);
 /* Ends the task with an error (details borrowed), or lets it go when the daemon stops. */
 struct aio_next life_failed(struct life *, int err, struct value *details) AIO_NODISCARD;
 /* The daemon stops: the task stays in the store as it is there. */

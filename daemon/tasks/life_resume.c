@@ -11,6 +11,7 @@
  */
 #include "daemon/aio/sleep.h"
 #include "daemon/tasks/life_private.h"
+#include "daemon/tasks/line.h"
 #include "daemon/tasks/tasks.h"
 
 static struct aio_next life_resumed(struct aio_co *);
@@ -52,11 +53,13 @@ static struct aio_next life_fate(struct aio_co *co)
     struct aio_future *wait = NULL;
     enum attempt_fate fate = t->function->fate ? t->function->fate(ctx, t, &wait) : FATE_KNOWN;
     if (fate == FATE_WAIT) {
-        task_enter(t, TASK_PENDING, AWAITS_SPAWNER);
+        /* one that had started either runs on or has ended */
+        task_enter_since(t, t->pid ? TASK_RUNNING : TASK_PENDING, AWAITS_SPAWNER,
+                         t->pid ? t->started_ns : t->since_ns);
         return aio_await_try(co, wait, STEP(life_fate));
     }
     if (t->function->slot && fate != FATE_UNSENT)
-        group_seize(t->group, t);
+        line_seize(t);
     if (t->function->fate)
         tasks_settled(t->tasks);
     if (fate == FATE_UNSENT) {
@@ -83,8 +86,7 @@ static struct aio_next life_unsent_placed(struct aio_co *co)
     if (err < 0)
         return life_failed(life, err, NULL);
     life->task->has_place = true;
-    return aio_delegate_try(co, aio_semaphore_acquire(&life->task->group->slots),
-                            STEP(life_unsent_slot));
+    return aio_delegate_try(co, line_await_slot(life->task), STEP(life_unsent_slot));
 }
 
 static struct aio_next life_unsent_slot(struct aio_co *co)

@@ -85,9 +85,10 @@ int output_open(int dir_fd, uint64_t id, uint32_t attempt, enum output_stream st
 void output_remove(int dir_fd, uint64_t id, uint32_t attempts)
 {
     char name[OUTPUT_NAME_MAX];
-    for (uint32_t attempt = 1; attempt <= attempts; attempt++) {
+    /* and what was made ahead for an attempt that was taken back when the daemon stopped */
+    for (uint32_t before = 0; before <= attempts; before++) {
         for (int stream = OUTPUT_BOTH; stream <= OUTPUT_ERR; stream++) {
-            output_name(name, id, attempt, stream);
+            output_name(name, id, before + 1, stream);
             unlinkat(dir_fd, name, 0);
         }
     }

@@ -22,7 +22,8 @@ int output_create(int dir_fd, uint64_t id, uint32_t attempt, bool split, int *re
 /* Opens one for reading: >= 0, -ENOENT when that attempt has no such file, or a negative errno.
  */
 int output_open(int dir_fd, uint64_t id, uint32_t attempt, enum output_stream);
-/* Removes every file of the task, and its directory when that leaves it empty. */
+/* Removes every file of the task, which has so many attempts on record, and its directory when
+ * that leaves it empty. */
 void output_remove(int dir_fd, uint64_t id, uint32_t attempts);
 /* The last line that is not empty, without its newline and without what a carriage return
  * overwrote; at most size - 1 bytes, NUL-terminated. Returns its length, 0 for none. */

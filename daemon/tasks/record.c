@@ -20,7 +20,7 @@ struct task *task_new(struct tasks *tasks, uint64_t id, const char *name, const 
     memcpy(t->title, title, size);
     t->id = id;
     t->tasks = tasks;
-    list_init(&t->in_group);
+    list_init(&t->in_line);
     return t;
 }
 
@@ -45,20 +45,32 @@ void task_free(struct task *t)
     free(t);
 }
 
-void task_enter(struct task *t, enum task_state state, enum task_awaits awaits)
+void task_enter_since(struct task *t, enum task_state state, enum task_awaits awaits,
+                      uint64_t since_ns)
 {
+    enum task_state was = t->state;
     t->awaits = awaits;
     if (awaits != AWAITS_TIMER)
         t->until_ns = 0;
-    if (t->state == state)
+    if (since_ns)
+        t->since_ns = since_ns;
+    if (was == state)
         return;
-    t->user->live[t->state]--;
+    t->user->live[was]--;
     t->user->live[state]++;
     t->state = state;
-    t->since_ns = clock_wall();
+    if (!since_ns)
+        t->since_ns = clock_wall();
     task_tell_moved(t);
+    if (watched(&t->tasks->watchers))
+        watch_tell_state(&t->tasks->watchers, t, task_state_name(was));
     if (t->tasks->changed)
         t->tasks->changed(t->tasks->changed_ctx);
+}
+
+void task_enter(struct task *t, enum task_state state, enum task_awaits awaits)
+{
+    task_enter_since(t, state, awaits, 0);
 }
 
 const char *task_state_name(enum task_state state)

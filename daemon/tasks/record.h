@@ -49,7 +49,7 @@ struct task {
     struct aio_future *gate;         /* counted; while it waits for tasks->open, else NULL */
     struct aio_future *ended;        /* counted; made when somebody awaits it, else NULL */
     struct aio_future *moved;        /* counted; likewise: its next change of state */
-    struct list in_group;            /* private to group.c: the line for a slot */
+    struct list in_line;             /* private to line.c: the line for a slot */
     void *attached;        /* the function's own for the attempt; NULL. Freed by settled */
     char *name;            /* owned, or NULL */
     uint64_t submitted_ns; /* wall clock, as all that follow */
@@ -59,6 +59,7 @@ struct task {
     uint64_t started_ns;
     uint64_t cancel_ns;      /* cancel asked at; 0: not */
     struct task_usage usage; /* zero until a process of it has ended */
+    uint64_t retry_of;       /* the finished task that it repeats; 0: none */
     uint32_t cancel_uid;     /* by whom */
     uint32_t uid;
     uint32_t gid;
@@ -70,8 +71,8 @@ struct task {
     bool cancel_kill; /* the cancel means SIGKILL at once */
     bool begun;       /* its life has taken its first step */
     bool ending;      /* its function has returned: a cancel comes too late */
-    bool has_slot;    /* holds a permit of group->slots */
-    bool has_place;   /* holds a permit of group->places */
+    bool has_slot;    /* of its group */
+    bool has_place;   /* likewise (line.h) */
     char title[];     /* what status shows, at most LIMIT_TITLE_BYTES and NUL */
 };
 
@@ -80,16 +81,20 @@ struct task *task_new(struct tasks *, uint64_t id, const char *name, const char 
 /* Frees a record that is in no table, no line and whose life is over. */
 void task_free(struct task *);
 
-/* Enters a state, keeping count of it; `since` moves only when the state changes. */
+/* Enters a state, keeping count of it; `since` moves only when the state changes. What the
+ * watchers are to see of it (pid, until_ns, …) is set before. */
 void task_enter(struct task *, enum task_state, enum task_awaits);
+/* The same for a state that was entered earlier, as one that outlived a restart; 0: now. */
+void task_enter_since(struct task *, enum task_state, enum task_awaits, uint64_t since_ns);
 
 const char *task_state_name(enum task_state);   /* "PENDING", … */
 const char *task_awaits_name(enum task_awaits); /* "timer", …; NULL for nothing */
 const char *task_outcome_name(enum store_outcome);
 
 /* The future that finishes once the task is DONE and recorded, with the task as the protocol
- * shows it (view.h) as its value; it fails with -ENOENT if the task could not be recorded. Shared by all who await: watch it with aio_future_add_done,
- * never cancel it (asyncio.wait). Borrowed; NULL without memory. */
+ * shows it (view.h) as its value; it fails with -ENOENT if the task could not be recorded. Shared
+ * by all who await: watch it with aio_future_add_done, never cancel it (asyncio.wait). Borrowed;
+ * NULL without memory. */
 struct aio_future *task_ended(struct task *);
 /* The future that finishes at its next change of state, DONE included; under the same terms. */
 struct aio_future *task_moved(struct task *);

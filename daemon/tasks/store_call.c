@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-static bool store_call_cancel(struct aio_future *f, struct value *reason)
+bool store_call_keep_waiting(struct aio_future *f, struct value *reason)
 {
     (void)f;
     (void)reason;
@@ -14,6 +14,7 @@ static void store_call_free(struct aio_future *f)
 {
     struct store_call *call = container_of(f, struct store_call, future);
     store_rows_free(&call->op);
+    job_unref(call->job);
     value_unref(call->submitted.args);
     value_unref(call->submitted.env);
     value_unref(call->submitted.creds);
@@ -21,7 +22,7 @@ static void store_call_free(struct aio_future *f)
 }
 
 static const struct aio_future_ops store_call_ops = {
-    .cancel = store_call_cancel,
+    .cancel = store_call_keep_waiting,
     .free = store_call_free,
 };
 
@@ -44,6 +45,21 @@ static void store_call_answered(struct store_op *op)
     else
         aio_future_set_result(&call->future, NULL);
     store_call_unref(call);
+}
+
+static void store_call_committed(struct store_op *op)
+{
+    struct store_call *call = container_of(op, struct store_call, op);
+    call->committed(call->job, &op->rows[0]);
+}
+
+void store_call_then(struct store_call *call, struct job *taken, store_call_fn *fn)
+{
+    if (!taken)
+        return;
+    call->job = taken;
+    call->committed = fn;
+    call->op.committed = store_call_committed;
 }
 
 struct aio_future *store_call_start(struct store_call *call, struct store *store)

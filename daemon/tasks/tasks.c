@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,8 +11,6 @@
 #include "base/clock.h"
 #include "daemon/tasks/life.h"
 #include "daemon/tasks/output.h"
-
-static const char tasks_default_group[] = "default";
 
 static void tasks_open(struct aio_handle *);
 
@@ -74,8 +71,9 @@ int tasks_init(struct tasks *tasks, const struct tasks_options *options, struct 
     };
     list_init(&tasks->users);
     aio_handle_init(&tasks->opening, tasks_open);
-    groups_init(&tasks->groups, tasks->sched);
-    if (!groups_set(&tasks->groups, tasks_default_group, tasks_default_slots()))
+    watchers_init(&tasks->watchers);
+    groups_init(&tasks->groups, tasks->sched, &tasks->watchers, tasks_default_slots());
+    if (!groups_get(&tasks->groups, group_default))
         return err_set(err, -ENOMEM, "out of memory");
     int r = tasks_read_boot_id(tasks->boot_id, err);
     return r < 0 ? r : tasks_open_output(options->state_dir, &tasks->output_fd, err);
@@ -105,8 +103,28 @@ struct user *tasks_user(struct tasks *tasks, uint32_t uid)
     if (!user)
         return NULL;
     user->uid = uid;
+    aio_semaphore_init(&user->reading, tasks->sched, 1);
+    user->unlimited = uid == 0 || uid == tasks->owner_uid;
     list_push_back(&tasks->users, &user->node);
     return user;
+}
+
+static uint64_t *tasks_counter(struct user *user, enum store_outcome outcome)
+{
+    struct store_counts *counts = &user->finished;
+    return outcome == STORE_OK       ? &counts->ok
+           : outcome == STORE_FAILED ? &counts->failed
+                                     : &counts->cancelled;
+}
+
+void tasks_count(struct user *user, enum store_outcome outcome)
+{
+    ++*tasks_counter(user, outcome);
+}
+
+void tasks_uncount(struct user *user, enum store_outcome outcome)
+{
+    --*tasks_counter(user, outcome);
 }
 
 struct task *tasks_find(const struct tasks *tasks, uint64_t id)
@@ -120,9 +138,10 @@ static void tasks_changed(struct tasks *tasks)
         tasks->changed(tasks->changed_ctx);
 }
 
-static void tasks_add(struct tasks *tasks, struct task *t)
+void tasks_add(struct tasks *tasks, struct task *t)
 {
     t->user->live[t->state]++;
+    t->group->tasks++;
     table_add(&tasks->table, t->id, t);
     tasks_changed(tasks);
 }
@@ -130,88 +149,14 @@ static void tasks_add(struct tasks *tasks, struct task *t)
 void tasks_forget(struct task *t)
 {
     struct tasks *tasks = t->tasks;
+    struct group *group = t->group;
     t->user->live[t->state]--;
+    group->tasks--;
     table_remove(&tasks->table, t->id);
     task_free(t);
+    if (group->tasks == 0)
+        group_sweep(&tasks->groups, group);
     tasks_changed(tasks);
-}
-
-/* ---- loading ---- */
-
-struct tasks_loading {
-    struct tasks *tasks;
-    struct err *err;
-};
-
-static int tasks_load_counts(void *ctx, uint32_t uid, const struct store_counts *counts)
-{
-    struct tasks_loading *loading = ctx;
-    struct user *user = tasks_user(loading->tasks, uid);
-    if (!user)
-        return err_set(loading->err, -ENOMEM, "out of memory");
-    user->finished = *counts;
-    return 0;
-}
-
-/* A time on the boot clock means nothing after another boot: the wall clock then tells. */
-static void tasks_load_due(const struct tasks *tasks, struct task *t,
-                           const struct store_task *row)
-{
-    bool same_boot = memcmp(row->boot_id, tasks->boot_id, sizeof(row->boot_id)) == 0;
-    bool wall = row->due_ns && row->due_clock != AIO_WALL && !same_boot;
-    t->due_clock = wall ? AIO_WALL : row->due_clock;
-    t->due_ns = wall ? row->due_wall_ns : row->due_ns;
-}
-
-static int tasks_load_one(void *ctx, struct store_task *row)
-{
-    struct tasks_loading *loading = ctx;
-    struct tasks *tasks = loading->tasks;
-    struct bytes name = {row->function, strlen(row->function)};
-    const struct function *function = functions_find(&tasks->functions, name);
-    if (!function)
-        return err_set(loading->err, -EUCLEAN,
-                       "task %" PRIu64 " calls %s, a function that this aiod does not have",
-                       row->id, row->function);
-    struct group *group = groups_find(&tasks->groups, row->group);
-    if (!group)
-        group = groups_set(&tasks->groups, row->group, tasks_default_slots());
-    struct user *user = tasks_user(tasks, row->uid);
-    struct task *t = task_new(tasks, row->id, row->name, row->title);
-    if (!group || !user || !t || table_reserve(&tasks->table) < 0) {
-        task_free(t);
-        return err_set(loading->err, -ENOMEM, "out of memory");
-    }
-    t->function = function;
-    t->group = group;
-    t->user = user;
-    t->uid = row->uid;
-    t->gid = row->gid;
-    t->submitted_ns = row->submitted_ns;
-    t->since_ns = row->submitted_ns;
-    t->attempt = row->attempt;
-    t->cancel_ns = row->cancel_ns;
-    t->cancel_uid = row->cancel_uid;
-    t->cancel_kill = row->cancel_kill;
-    tasks_load_due(tasks, t, row);
-    if (life_resume(t, row) < 0) {
-        task_free(t);
-        return err_set(loading->err, -ENOMEM, "out of memory");
-    }
-    tasks_add(tasks, t);
-    return 0;
-}
-
-int tasks_load(struct tasks *tasks, struct err *err)
-{
-    struct err own = ERR_INIT; /* the store puts a sentence of its own into err */
-    struct tasks_loading loading = {tasks, &own};
-    int r = store_load_counts(tasks->store, tasks_load_counts, &loading, err);
-    if (r == 0)
-        r = store_load_live(tasks->store, tasks_load_one, &loading, err);
-    if (own.code && err)
-        *err = own;
-    return r;
 }
 
 /* ---- opening ---- */
@@ -279,7 +224,7 @@ static int tasks_admit(const struct tasks *tasks, const struct user *user, struc
 {
     uint32_t queued =
         user->live[TASK_PENDING] + user->live[TASK_SUSPENDED] + user->live[TASK_RUNNING];
-    if (user->uid == tasks->owner_uid || user->uid == 0 || queued < tasks->queued_per_uid)
+    if (user->unlimited || queued < tasks->queued_per_uid)
         return 0;
     return err_set(err, -EDQUOT, "%u tasks of this user are live already, which is the limit",
                    tasks->queued_per_uid);
@@ -306,6 +251,7 @@ static struct store_call *tasks_submit_call(const struct submit *submit, const s
         .args = value_ref(submit->call->args),
         .env = value_ref(submit->call->env),
         .creds = value_ref((struct value *)submit->creds),
+        .retry_of = submit->retry_of,
     };
     memcpy(call->submitted.boot_id, t->tasks->boot_id, sizeof(call->submitted.boot_id));
     call->op.id = t->id;
@@ -313,18 +259,11 @@ static struct store_call *tasks_submit_call(const struct submit *submit, const s
     return call;
 }
 
-static bool tasks_keep_waiting(struct aio_future *f, struct value *reason)
-{
-    (void)f;
-    (void)reason;
-    return false;
-}
-
-/* What a submit awaits. As the commit, it cannot be cancelled: whoever asked learns what the disk said, also
- * when the daemon stops meanwhile. */
+/* What a submit awaits. As the commit, it cannot be cancelled: whoever asked learns what the disk
+ * said, also when the daemon stops meanwhile. */
 static struct aio_future *tasks_accepted_new(struct aio_sched *sched)
 {
-    static const struct aio_future_ops ops = {.cancel = tasks_keep_waiting};
+    static const struct aio_future_ops ops = {.cancel = store_call_keep_waiting};
     struct aio_future *f = malloc(sizeof(*f));
     if (!f)
         return NULL;
@@ -348,6 +287,7 @@ static struct task *tasks_record(struct tasks *tasks, const struct submit *submi
     t->since_ns = t->submitted_ns;
     t->due_clock = submit->due_clock;
     t->due_ns = submit->due_ns;
+    t->retry_of = submit->retry_of;
     t->accepted = tasks_accepted_new(tasks->sched);
     if (t->accepted && table_reserve(&tasks->table) == 0)
         return t;
@@ -358,10 +298,12 @@ static struct task *tasks_record(struct tasks *tasks, const struct submit *submi
 int tasks_submit(struct tasks *tasks, const struct submit *submit, struct task **ret,
                  struct err *err)
 {
-    const char *group_name = submit->group ? submit->group : tasks_default_group;
+    const char *group_name = submit->group ? submit->group : group_default;
     struct group *group = groups_find(&tasks->groups, group_name);
     if (!group)
         return err_set(err, -ENOENT, "there is no group %s", group_name);
+    if (!group_is_open(group))
+        return err_set(err, -ENOENT, "group %s takes no new tasks: it was removed", group_name);
     struct user *user = tasks_user(tasks, submit->uid);
     if (!user)
         return err_set(err, -ENOMEM, "out of memory");
@@ -408,27 +350,34 @@ struct store_call *tasks_cancel(struct task *t, uint32_t uid, bool kill)
 
 struct tasks_removal {
     int output_fd; /* borrowed: outlives the executor */
-    uint64_t id;
-    uint32_t attempts;
+    size_t n;
+    struct tasks_removed tasks[];
 };
 
 static int tasks_removal_run(void *arg)
 {
     const struct tasks_removal *removal = arg;
-    output_remove(removal->output_fd, removal->id, removal->attempts);
+    for (size_t i = 0; i < removal->n; i++)
+        output_remove(removal->output_fd, removal->tasks[i].id, removal->tasks[i].attempts);
     return 0;
 }
 
-void tasks_remove_output(struct tasks *tasks, uint64_t id, uint32_t attempts)
+void tasks_remove_output(struct tasks *tasks, const struct tasks_removed *removed, size_t n)
 {
-    struct tasks_removal *removal = malloc(sizeof(*removal));
-    if (!removal) {
-        output_remove(tasks->output_fd, id, attempts);
+    if (n == 0)
         return;
+    struct tasks_removal *removal = malloc(sizeof(*removal) + n * sizeof(*removed));
+    struct aio_future *f = NULL;
+    if (removal) {
+        removal->output_fd = tasks->output_fd;
+        removal->n = n;
+        memcpy(removal->tasks, removed, n * sizeof(*removed));
+        f = aio_run_in_executor(tasks->loop, tasks_removal_run, free, removal);
     }
-    *removal = (struct tasks_removal){tasks->output_fd, id, attempts};
-    struct aio_future *f = aio_run_in_executor(tasks->loop, tasks_removal_run, free, removal);
-    if (!f)
+    if (!f) { /* no memory: better late than never */
+        for (size_t i = 0; i < n; i++)
+            output_remove(tasks->output_fd, removed[i].id, removed[i].attempts);
         free(removal);
+    }
     aio_future_unref(f);
 }

@@ -18,14 +18,8 @@
 #include "daemon/tasks/record.h"
 #include "daemon/tasks/store_call.h"
 #include "daemon/tasks/table.h"
-
-/* What is counted for each user. */
-struct user {
-    struct list node; /* in tasks->users */
-    uint32_t uid;
-    uint32_t live[TASK_STATES];   /* live tasks by state; [TASK_DONE] is not used */
-    struct store_counts finished; /* those that the store still has */
-};
+#include "daemon/tasks/user.h"
+#include "daemon/tasks/watch.h"
 
 struct tasks {
     struct aio_loop *loop;   /* borrowed */
@@ -33,6 +27,7 @@ struct tasks {
     struct store *store;     /* borrowed */
     struct functions functions;
     struct groups groups;
+    struct watchers watchers; /* who is told what happens */
     struct table table;
     struct list users;       /* of user.node; owned, never removed */
     uint64_t last_id;        /* the highest id ever given */
@@ -91,6 +86,7 @@ struct submit {
     enum aio_clock due_clock;
     uint64_t due_ns;      /* on due_clock; 0: at once */
     uint64_t due_wall_ns; /* the same on the wall clock */
+    uint64_t retry_of;    /* the finished task that it repeats; 0: none */
 };
 /* Makes the task and queues its record. *ret is in the table at once, its ->accepted finishes
  * when it is on disk (or fails: the task is gone then). 0, or a negative errno with a sentence.
@@ -100,13 +96,23 @@ int tasks_submit(struct tasks *, const struct submit *, struct task **ret, struc
 struct task *tasks_find(const struct tasks *, uint64_t id); /* live; NULL: none */
 struct user *tasks_user(struct tasks *, uint32_t uid); /* made when new; NULL without memory */
 
+/* A finished task more, or one less. */
+void tasks_count(struct user *, enum store_outcome);
+void tasks_uncount(struct user *, enum store_outcome);
+
 /* Asks a live task to cancel. The call (one reference, the caller's) finishes when that is
  * recorded; NULL without memory, or when it is too late (task->ending): nothing is asked then.
  */
 struct store_call *tasks_cancel(struct task *, uint32_t uid, bool kill);
+/* Puts a new one into the table (after table_reserve) and the counts. */
+void tasks_add(struct tasks *, struct task *);
 /* Takes the task out of every count and frees it. For life.c, at the end. */
 void tasks_forget(struct task *);
-/* The files of a task that was removed from the store go too; in the executor. */
-void tasks_remove_output(struct tasks *, uint64_t id, uint32_t attempts);
+/* The files of tasks that were removed from the store go too; in the executor. */
+struct tasks_removed {
+    uint64_t id;
+    uint32_t attempts;
+};
+void tasks_remove_output(struct tasks *, const struct tasks_removed *, size_t n);
 /* An error of the store that this process cannot outlive is passed on to `broken`. */
 void tasks_store_failed(struct tasks *, int err);

@@ -6,6 +6,7 @@
 
 #include "daemon/tasks/function.h"
 #include "daemon/tasks/group.h"
+#include "daemon/tasks/line.h"
 #include "daemon/tasks/tasks.h"
 #include "proto/unpack.h"
 
@@ -63,7 +64,11 @@ static void view_awaits(struct buf *b, struct pack_map_place *map, struct task *
     if (t->awaits == AWAITS_SLOT) {
         pack_key(b, &awaits, "group");
         pack_text(b, t->group->name);
-        view_uint(b, &awaits, "position", group_position(t->group, t, VIEW_POSITION_MAX));
+        view_uint(b, &awaits, "position", line_position(t->group, t, VIEW_POSITION_MAX));
+        if (t->group->paused) {
+            pack_key(b, &awaits, "paused");
+            pack_bool(b, true);
+        }
     }
     pack_map_end(b, &awaits);
 }
@@ -150,6 +155,7 @@ static void view_live_body(struct buf *b, struct pack_map_place *map, struct tas
     view_awaits(b, map, t);
     view_uint(b, map, "attempt", t->attempt);
     view_uint(b, map, "pid", t->pid);
+    view_uint(b, map, "retry_of", t->retry_of);
     view_cancel(b, map, t->cancel_ns, t->cancel_uid);
     if (t->life)
         view_loop(b, map, t->life);
@@ -179,6 +185,8 @@ static void view_finished_body(struct buf *b, struct pack_map_place *map,
     view_time(b, map, "ended", row->ended_ns);
     view_uint(b, map, "attempt", row->attempt);
     view_uint(b, map, "pid", row->pid);
+    view_uint(b, map, "retry_of", row->retry_of);
+    view_uint(b, map, "retried_as", row->retried_as);
     view_cancel(b, map, row->cancel_ns, row->cancel_uid);
     if (row->result) {
         pack_key(b, map, row->outcome == STORE_OK ? "result" : "error");
@@ -231,4 +239,25 @@ void view_detail(struct buf *b, const struct store_task *row, struct task *live,
     if (more)
         more(b, &map, ctx);
     pack_map_end(b, &map);
+}
+
+void view_group(struct buf *b, const struct group *group, bool gone)
+{
+    pack_map(b, gone ? 7 : 6);
+    pack_text(b, "name");
+    pack_text(b, group->name);
+    pack_text(b, "slots");
+    pack_uint(b, group->limit);
+    pack_text(b, "held");
+    pack_uint(b, group->slots_held);
+    pack_text(b, "waiting");
+    pack_uint(b, group->waiting);
+    pack_text(b, "paused");
+    pack_bool(b, group->paused);
+    pack_text(b, "from");
+    pack_text(b, gone && group->told_from ? group->told_from : group_from(group));
+    if (gone) {
+        pack_text(b, "removed");
+        pack_bool(b, true);
+    }
 }

@@ -20,6 +20,10 @@ void view_finished(struct buf *, const struct store_task *row);
 void view_detail(struct buf *, const struct store_task *row, struct task *live, bool env,
                  void (*more)(struct buf *, struct pack_map_place *, void *ctx), void *ctx);
 
+struct group;
+/* A group: {name, slots, held, waiting, paused, from}, and `removed` where it is gone. */
+void view_group(struct buf *, const struct group *, bool gone);
+
 /* An error as a failed task shows it: {type, message}, plus {exit} or {signal} where >= 0. NULL
  * without memory. */
 struct value *view_error(const char *type, const char *message, int exit, int signal);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "client/json.h"
+#include "proto/error.h"
 #include "proto/pack.h"
 #include "proto/scan.h"
 #include "proto/unpack.h"
@@ -18,9 +19,15 @@ void fake_done(struct fake *f)
 
 void fake_error(struct fake *f, uint32_t msgid, int code, const char *sentence)
 {
-    struct err err = ERR_INIT;
-    err_set(&err, code, "%s", sentence);
-    rpc_write_error(&f->out, msgid, &err, NULL, true);
+    pack_array(&f->out, 4);
+    pack_uint(&f->out, RPC_RESPONSE);
+    pack_uint(&f->out, msgid);
+    pack_map(&f->out, 2);
+    pack_text(&f->out, "code");
+    pack_text(&f->out, proto_error_word(code));
+    pack_text(&f->out, "message");
+    pack_text(&f->out, sentence);
+    pack_nil(&f->out);
 }
 
 void fake_logs(struct fake *f, uint32_t msgid, const char *stream, const char *data)
@@ -61,13 +68,50 @@ void fake_task(struct fake *f, const char *function, const char *outcome, const 
     pack_int(&f->out, number);
 }
 
+void fake_answer_task(struct fake *f, const struct rpc_message *m)
+{
+    rpc_write_result(&f->out, m->msgid);
+    fake_task(f, "exec", "ok", NULL, NULL, 0);
+}
+
+void fake_close(struct fake *f, const struct rpc_message *m)
+{
+    (void)m;
+    f->closing = true;
+}
+
+static bool fake_hello_never(struct fake *f)
+{
+    (void)f;
+    return false;
+}
+
+void fake_close_for_good(struct fake *f, const struct rpc_message *m)
+{
+    fake_close(f, m);
+    f->hello = fake_hello_never;
+}
+
+static void fake_hello(struct fake *f, uint32_t msgid)
+{
+    if (f->hello && !f->hello(f)) {
+        f->closing = true;
+        return;
+    }
+    rpc_write_result(&f->out, msgid);
+    pack_map(&f->out, f->instance ? 2 : 1);
+    pack_text(&f->out, "version");
+    pack_uint(&f->out, PROTO_VERSION);
+    if (f->instance) {
+        pack_text(&f->out, "instance");
+        pack_text(&f->out, f->instance);
+    }
+}
+
 static void fake_handle(struct fake *f, const struct rpc_message *m)
 {
     if (bytes_equal(m->method, "hello")) {
-        rpc_write_result(&f->out, m->msgid);
-        pack_map(&f->out, 1);
-        pack_text(&f->out, "version");
-        pack_uint(&f->out, PROTO_VERSION);
+        fake_hello(f, m->msgid);
         return;
     }
     f->requests++;

@@ -14,6 +14,9 @@
 
 struct fake;
 typedef void fake_handler_fn(struct fake *, const struct rpc_message *request);
+fake_handler_fn fake_close;          /* closes the connection instead of an answer */
+fake_handler_fn fake_close_for_good; /* and answers no hello any more */
+fake_handler_fn fake_answer_task;    /* a finished task, which is ok */
 
 struct fake {
     fake_handler_fn *handler;
@@ -22,6 +25,8 @@ struct fake {
     struct buf trace; /* "method {params}\n" for each request */
     bool closing;     /* the handler wants the connection closed once `out` is sent */
     bool bytewise;    /* `out` leaves one byte at a time */
+    bool (*hello)(struct fake *); /* NULL: hello is answered; false: closed instead */
+    const char *instance;         /* what hello is answered; NULL: nothing of that */
     unsigned requests;
 };
 
@@ -30,7 +35,7 @@ struct fake {
 bool fake_serve(struct fake *, int fd_taken);
 void fake_done(struct fake *);
 
-/* An error in answer to a request, in the form of maps. */
+/* An error in answer to a request, in the form of maps; the sentence goes as it is. */
 void fake_error(struct fake *, uint32_t msgid, int code, const char *sentence);
 /* A notification of `logs` for the request msgid. */
 void fake_logs(struct fake *, uint32_t msgid, const char *stream, const char *data);

@@ -81,7 +81,21 @@ static void fixture_exec(struct fixture *f, const char *line)
     }
     (void)dup2(f->err, STDERR_FILENO);
     (void)setenv("AIOD_SOCKET", f->path, 1);
+    (void)setenv("AIOD_RECONNECT", f->reconnect ? f->reconnect : "0", 1);
     exit(commands_main(argc, argv));
+}
+
+/* One connection after the other, until the command ends. */
+static bool fixture_serve(struct fixture *f, int child)
+{
+    bool good = true;
+    struct pollfd fds[] = {{.fd = f->listener, .events = POLLIN},
+                           {.fd = child, .events = POLLIN}};
+    while (good && poll(fds, 2, -1) > 0 && fds[0].revents) {
+        f->fake.closing = false;
+        good = fake_serve(&f->fake, accept4(f->listener, NULL, NULL, SOCK_CLOEXEC));
+    }
+    return good;
 }
 
 /* Runs a command; words are separated by "|". Returns its wait status. */
@@ -94,12 +108,7 @@ int fixture_run(struct fixture *f, const char *line, fake_handler_fn *handler)
     if (f->pid == 0)
         fixture_exec(f, line);
     int child = pidfd_open(f->pid, 0);
-    struct pollfd fds[] = {{.fd = f->listener, .events = POLLIN},
-                           {.fd = child, .events = POLLIN}};
-    (void)poll(fds, 2, -1);
-    bool good = true;
-    if (fds[0].revents)
-        good = fake_serve(&f->fake, accept4(f->listener, NULL, NULL, SOCK_CLOEXEC));
+    bool good = fixture_serve(f, child);
     int status = -1;
     (void)waitpid(f->pid, &status, 0);
     (void)close(child);
@@ -107,18 +116,36 @@ int fixture_run(struct fixture *f, const char *line, fake_handler_fn *handler)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-static void fixture_check_text(int fd, const char *expected)
+static const char *fixture_text(int fd)
 {
-    char text[4096] = "";
+    static char text[8192];
     ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
     assert_true(n >= 0);
-    assert_string_equal(text, expected);
+    text[n] = '\0';
+    return text;
 }
 
 void fixture_check(struct fixture *f, const char *out, const char *err)
 {
-    fixture_check_text(f->err, err);
-    fixture_check_text(f->out, out);
+    assert_string_equal(fixture_text(f->err), err);
+    fixture_check_out(f, out);
+}
+
+void fixture_check_out(struct fixture *f, const char *out)
+{
+    assert_string_equal(fixture_text(f->out), out);
+}
+
+const char *fixture_said(struct fixture *f)
+{
+    return fixture_text(f->err);
+}
+
+void fixture_check_said(struct fixture *f, const char *first, const char *last)
+{
+    const char *said = fixture_said(f);
+    assert_non_null(strstr(said, first));
+    assert_non_null(strstr(said, last));
 }
 
 void fixture_check_trace(struct fixture *f, const char *expected)

@@ -23,7 +23,9 @@ struct fixture {
     int err;
     pid_t pid;
     struct fake fake;
-    bool pipe_gone; /* the command's stdout is a pipe that nobody reads */
+    bool (*arg)(struct fake *); /* what a handler sets as fake.hello */
+    bool pipe_gone;             /* the command's stdout is a pipe that nobody reads */
+    const char *reconnect;      /* $AIOD_RECONNECT; NULL: "0", a broken connection ends it */
 };
 
 int fixture_setup(void **state);
@@ -33,5 +35,10 @@ int fixture_teardown(void **state);
 int fixture_run(struct fixture *, const char *line, fake_handler_fn *handler);
 /* Compares all that was printed so far. */
 void fixture_check(struct fixture *, const char *out, const char *err);
+void fixture_check_out(struct fixture *, const char *out);
+/* What was said on stderr so far; static. */
+const char *fixture_said(struct fixture *);
+/* Both were said: sentences begin with "aioctl: VERB: the event loop at PATH", which is long. */
+void fixture_check_said(struct fixture *, const char *first, const char *last);
 /* Compares all that was asked so far. */
 void fixture_check_trace(struct fixture *, const char *expected);

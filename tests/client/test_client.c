@@ -22,7 +22,6 @@
 #include "client/context.h"
 #include "client/environ.h"
 #include "client/ids.h"
-#include "client/instance.h"
 #include "client/json.h"
 #include "client/outcome.h"
 #include "client/spec.h"
@@ -234,36 +233,6 @@ static void test_spec_pack(void **state)
             "\"umask\":23,\"stdin\":\"/dev/zero\",\"split\":true}}");
 }
 
-static void test_instance_choice(void **state)
-{
-    (void)state;
-    struct instance_query q = {.runtime_dir = "/nowhere/1", .uid = 4242};
-    struct err err = ERR_INIT;
-    char *path = NULL;
-    assert_int_equal(instance_choose(&q, &path, &err), 0);
-    assert_string_equal(path, "/run/aiod/control.sock");
-    free(path);
-    q.user = true;
-    assert_int_equal(instance_choose(&q, &path, &err), 0);
-    assert_string_equal(path, "/nowhere/1/aiod/control.sock");
-    free(path);
-    q.runtime_dir = NULL;
-    q.env_socket = "/env.sock";
-    assert_int_equal(instance_choose(&q, &path, &err), 0);
-    assert_string_equal(path, "/run/user/4242/aiod/control.sock");
-    free(path);
-    q.user = false;
-    assert_int_equal(instance_choose(&q, &path, &err), 0);
-    assert_string_equal(path, "/env.sock");
-    free(path);
-    q.socket = "./s";
-    assert_int_equal(instance_choose(&q, &path, &err), 0);
-    assert_string_equal(path, "./s");
-    free(path);
-    q.system = true;
-    assert_int_equal(instance_choose(&q, &path, &err), -EINVAL);
-}
-
 static void test_ids(void **state)
 {
     (void)state;
@@ -331,7 +300,6 @@ int main(void)
         cmocka_unit_test(test_spec_check),
         cmocka_unit_test(test_spec_blank_in_program),
         cmocka_unit_test(test_spec_pack),
-        cmocka_unit_test(test_instance_choice),
         cmocka_unit_test(test_ids),
         cmocka_unit_test(test_exit_statuses),
         cmocka_unit_test(test_color),

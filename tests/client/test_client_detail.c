@@ -130,7 +130,7 @@ static void test_failed_command(void **state)
             "  used        cpu 0.31 s · memory peak 41 MiB · output 2.0 KiB\n"
             "  output      one\n"
             "              \\e[31mtwo\n"
-            "  next        aioctl logs 188 · aioctl rm 188\n");
+            "  next        aioctl logs 188 · aioctl retry 188 · aioctl rm 188\n");
 }
 
 static void test_pending(void **state)
@@ -274,7 +274,29 @@ static void test_cancelled(void **state)
             "              23:40:00.000   PENDING                                              "
             "   2s\n"
             "              23:40:02.000   DONE        cancelled\n"
-            "  next        aioctl rm 6\n");
+            "  next        aioctl retry 6 · aioctl rm 6\n");
+}
+
+/* A task that failed again, and was retried: that is not offered twice. */
+static void test_retried(void **state)
+{
+    (void)state;
+    struct buf b = BUF_INIT;
+    struct pack_map_place map = pack_map_begin(&b);
+    number(&b, &map, "id", 7);
+    text(&b, &map, "function", "f");
+    text(&b, &map, "state", "DONE");
+    text(&b, &map, "outcome", "failed");
+    flags(&b, &map, true, false);
+    number(&b, &map, "retry_of", 5);
+    number(&b, &map, "retried_as", 701);
+    pack_map_end(&b, &map);
+    check_detail(&b, "task 7  DONE failed  retried as 701, failed\n"
+                     "  coroutine   f()\n"
+                     "  asyncio     done() True    cancelled() False    result() raises    "
+                     "exception() Exception()\n"
+                     "  retry       of 5, retried as 701\n"
+                     "  next        aioctl rm 7\n");
 }
 
 int main(void)
@@ -285,6 +307,7 @@ int main(void)
         cmocka_unit_test(test_suspended_and_cancelled),
         cmocka_unit_test(test_result),
         cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_retried),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

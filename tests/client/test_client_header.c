@@ -110,13 +110,48 @@ static void test_header(void **state)
     pack_uint(&f->packed, 1000);
     assert_int_equal(unpack(&f->unpacked, f->packed.data, f->packed.len), 0);
     f->view.width = 100;
-    header_render(&f->out, NULL, &f->unpacked.root, &f->view);
-    header_footer(&f->out, map_get(&f->unpacked.root, "counts"), 480, 109);
+    const struct header_shown shown = {2, 480, 109};
+    header_render(&f->out, NULL, &f->unpacked.root, NULL, &f->view);
+    header_footer(&f->out, map_get(&f->unpacked.root, "counts"), NULL, &shown);
     assert_string_equal(buf_cstr(&f->out),
                         "aiod · ana's instance · on the loop: nobody, 0.3 % busy · up 6 d · 3 "
                         "of 3 slots         Sun 23:41:07\n"
                         "3 RUNNING · 487 PENDING · 109 DONE: 107 ok 2 failed\n"
+                        "1 more RUNNING or SUSPENDED: aioctl status --state running,suspended "
+                        "--all\n"
                         "7 more PENDING: aioctl status --state pending --all\n");
+}
+
+/* {running: 3, ok: 107, failed: 2}, what of it ended today, and how much of that is shown. */
+static void check_today(struct fixture *f, const struct header_today *today, size_t done,
+                        const char *expected)
+{
+    const struct header_shown shown = {3, 0, done};
+    buf_clear(&f->out);
+    header_counts(&f->out, &f->unpacked.root, today);
+    buf_puts(&f->out, "\n");
+    header_footer(&f->out, &f->unpacked.root, today, &shown);
+    assert_string_equal(buf_cstr(&f->out), expected);
+}
+
+static void test_today(void **state)
+{
+    struct fixture *f = *state;
+    pack_counts(&f->packed, 3, 0, 107, 2);
+    assert_int_equal(unpack(&f->unpacked, f->packed.data, f->packed.len), 0);
+    check_today(f, NULL, 20,
+                "3 RUNNING · 109 DONE: 107 ok 2 failed\n"
+                "89 more DONE: aioctl status --done\n");
+    check_today(f, &(struct header_today){107, 2, 0, 20}, 20,
+                "3 RUNNING · today 109 DONE: 107 ok 2 failed\n"
+                "89 more DONE today: aioctl status --done --since today\n");
+    check_today(f, &(struct header_today){6, 1, 1, 5}, 5,
+                "3 RUNNING · today 8 DONE: 6 ok 1 failed 1 cancelled (109 in all)\n"
+                "3 more DONE today: aioctl status --done --since today\n");
+    check_today(f, &(struct header_today){6, 1, 1, 8}, 20,
+                "3 RUNNING · today 8 DONE: 6 ok 1 failed 1 cancelled (109 in all)\n"
+                "89 more DONE: aioctl status --done\n");
+    check_today(f, &(struct header_today){0}, 109, "3 RUNNING · today 0 DONE (109 in all)\n");
 }
 
 static void test_header_of_nothing(void **state)
@@ -126,8 +161,8 @@ static void test_header_of_nothing(void **state)
     pack_text(&f->packed, "system");
     pack_bool(&f->packed, true);
     assert_int_equal(unpack(&f->unpacked, f->packed.data, f->packed.len), 0);
-    header_render(&f->out, &f->unpacked.root, NULL, &f->view);
-    header_footer(&f->out, NULL, 0, 0);
+    header_render(&f->out, &f->unpacked.root, NULL, NULL, &f->view);
+    header_footer(&f->out, NULL, NULL, &(struct header_shown){0});
     assert_string_equal(
         buf_cstr(&f->out),
         "aiod · the system's instance · on the loop: nobody, 0.0 % busy · up 0 s  "
@@ -178,6 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_FIXTURE(test_header),
+        WITH_FIXTURE(test_today),
         WITH_FIXTURE(test_header_of_nothing),
         WITH_FIXTURE(test_health),
     };

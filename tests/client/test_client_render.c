@@ -39,7 +39,9 @@ struct sample {
     unsigned pid;
     unsigned uid;
     unsigned result;
+    unsigned retried_as;
     bool cancel;
+    bool paused;
 };
 
 struct fixture {
@@ -79,6 +81,10 @@ static void sample_awaits(struct buf *b, struct pack_map_place *map, const struc
     sample_text(b, &awaits, "until", s->until);
     sample_number(b, &awaits, "position", s->position);
     sample_number(b, &awaits, "pid", s->pid);
+    if (s->paused) {
+        pack_key(b, &awaits, "paused");
+        pack_bool(b, true);
+    }
     pack_map_end(b, &awaits);
 }
 
@@ -97,6 +103,7 @@ static void sample_pack(struct buf *b, const struct sample *s)
     sample_text(b, &map, "ended", s->outcome ? s->since : NULL);
     sample_number(b, &map, "uid", s->uid);
     sample_number(b, &map, "result", s->result);
+    sample_number(b, &map, "retried_as", s->retried_as);
     sample_awaits(b, &map, s);
     pack_key(b, &map, "done");
     pack_bool(b, s->outcome != NULL);
@@ -142,10 +149,17 @@ static int fixture_teardown(void **state)
     return 0;
 }
 
-/* {name: "convert", slots: 3, held: 3} alone in an array */
+/* {name: "convert", slots: 3, held: 3}, and a paused group. */
 static void pack_groups(struct buf *b)
 {
-    pack_array(b, 1);
+    pack_array(b, 2);
+    pack_map(b, 3);
+    pack_text(b, "name");
+    pack_text(b, "nightly");
+    pack_text(b, "slots");
+    pack_uint(b, 2);
+    pack_text(b, "paused");
+    pack_bool(b, true);
     pack_map(b, 3);
     pack_text(b, "name");
     pack_text(b, "convert");
@@ -321,6 +335,53 @@ static void test_table_fold(void **state)
         "   36  PENDING  0ms          slot of convert, 20th                ffmpeg -i a\n");
 }
 
+/* The newest first: a folded row reads the same. */
+static void test_table_fold_falling(void **state)
+{
+    struct fixture *f = *state;
+    const struct sample rows[] = {samples[5], samples[4], samples[3], samples[2]};
+    fixture_tasks(f, rows, 4);
+    check_table(f, false,
+                "     ID  STATE    SINCE   AWAITS / RESULT              TASK\n"
+                "convert · slots 3 of 3\n"
+                "212-214  PENDING          slot of convert, 2nd to 4th  3 × ffmpeg\n"
+                "    211  PENDING  14m27s  slot of convert, next        ffmpeg -i talk-211.mov "
+                "talk-211.mp4\n");
+}
+
+/* In a paused group nobody is next. */
+static void test_table_paused(void **state)
+{
+    struct fixture *f = *state;
+    struct sample rows[5];
+    for (unsigned i = 0; i < 5; i++) {
+        rows[i] = (struct sample){.id = 7 + i,
+                                  .title = "true",
+                                  .group = "nightly",
+                                  .state = "PENDING",
+                                  .since = NOW,
+                                  .awaits = "slot",
+                                  .position = 1 + i,
+                                  .paused = true};
+    }
+    rows[3].title = "false";
+    rows[4] = (struct sample){.id = 3,
+                              .title = "false",
+                              .group = "nightly",
+                              .state = "DONE",
+                              .outcome = "failed",
+                              .since = NOW,
+                              .message = "exit 1",
+                              .retried_as = 10};
+    fixture_tasks(f, rows, 5);
+    check_table(f, false,
+                "   ID  STATE        SINCE   AWAITS / RESULT          TASK\n"
+                "nightly · slots 0 of 2 · paused\n"
+                "  7-9  PENDING              slot of nightly, paused  3 × true\n"
+                "   10  PENDING      0ms     slot of nightly, paused  false\n"
+                "    3  DONE failed  0s ago  retried as 10, exit 1    false\n");
+}
+
 static void test_table_escapes_and_colors(void **state)
 {
     struct fixture *f = *state;
@@ -394,10 +455,16 @@ static void test_listing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_FIXTURE(test_table_full),   WITH_FIXTURE(test_table_uncut),
-        WITH_FIXTURE(test_table_narrow), WITH_FIXTURE(test_table_wide),
-        WITH_FIXTURE(test_table_fold),   WITH_FIXTURE(test_table_escapes_and_colors),
-        WITH_FIXTURE(test_table_empty),  WITH_FIXTURE(test_position),
+        WITH_FIXTURE(test_table_full),
+        WITH_FIXTURE(test_table_uncut),
+        WITH_FIXTURE(test_table_narrow),
+        WITH_FIXTURE(test_table_wide),
+        WITH_FIXTURE(test_table_fold),
+        WITH_FIXTURE(test_table_escapes_and_colors),
+        WITH_FIXTURE(test_table_fold_falling),
+        WITH_FIXTURE(test_table_paused),
+        WITH_FIXTURE(test_table_empty),
+        WITH_FIXTURE(test_position),
         WITH_FIXTURE(test_listing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,12 +23,6 @@ static void serve_limit(struct fake *f, const struct rpc_message *m)
     fake_error(f, m->msgid, -EDQUOT, "100000 tasks are queued:\n wait");
 }
 
-static void serve_vanish(struct fake *f, const struct rpc_message *m)
-{
-    (void)m;
-    f->closing = true;
-}
-
 /* Answers logs and await together, once the last of them has come. */
 static void serve_run(struct fake *f, const struct rpc_message *m, const char *type,
                       const char *key, int number)
@@ -87,7 +81,7 @@ static void test_run_statuses(void **state)
     assert_int_equal(fixture_run(f, "run|make", serve_run_exit), 3);
     assert_int_equal(fixture_run(f, "run|make", serve_run_signal), 137);
     assert_int_equal(fixture_run(f, "run|make", serve_limit), 125);
-    assert_int_equal(fixture_run(f, "run|make", serve_vanish), 125);
+    assert_int_equal(fixture_run(f, "run|make", fake_close), 125);
 }
 
 static void test_run_not_found(void **state)
@@ -143,7 +137,7 @@ static void test_run_interrupted(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(fixture_run(f, "run|make", serve_interrupt), 128 + SIGINT);
-    fixture_check(f, "", "");
+    fixture_check(f, "", "aioctl: run: cancelling task 7\naioctl: run: killing task 7\n");
     assert_non_null(strstr(buf_cstr(&f->fake.trace),
                            "await {\"id\":7}\ncancel {\"ids\":[7],\"kill\":false}\n"
                            "cancel {\"ids\":[7],\"kill\":true}\n"));
@@ -162,8 +156,42 @@ static void test_run_detached(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(fixture_run(f, "run|make", serve_hangup), 128 + SIGHUP);
-    fixture_check(f, "", "");
+    fixture_check(f, "", "aioctl: run: task 7 goes on: aioctl logs -f 7\n");
     assert_null(strstr(buf_cstr(&f->fake.trace), "cancel"));
+}
+
+/* Before the id is known: the first is kept, the second leaves. */
+static void serve_interrupt_early(struct fake *f, const struct rpc_message *m)
+{
+    struct fixture *fixture = f->arg;
+    (void)kill(fixture->pid, SIGINT);
+    if (bytes_equal(m->method, "submit"))
+        return; /* the second comes with hello, below */
+}
+
+static bool hello_and_interrupt(struct fake *f)
+{
+    struct fixture *fixture = f->arg;
+    (void)kill(fixture->pid, SIGTERM);
+    return true;
+}
+
+static void test_run_left_early(void **state)
+{
+    struct fixture *f = *state;
+    f->fake.hello = hello_and_interrupt;
+    int status = fixture_run(f, "run|make", serve_interrupt_early);
+    assert_true(status == 128 + SIGINT || status == 128 + SIGTERM);
+    fixture_check(f, "",
+                  "aioctl: run: left before the task's id was known: it may or may not have "
+                  "been accepted, `aioctl status` tells\n");
+}
+
+static void test_run_takes_no_format(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(fixture_run(f, "run|-ojson|make", NULL), 125);
+    fixture_check(f, "", "aioctl: run: there is no option -o: aioctl help run\n");
 }
 
 /* The output goes nowhere: the task is cancelled, and its end awaited. */
@@ -204,6 +232,8 @@ int main(void)
         WITH_FIXTURE(test_run_call),
         WITH_FIXTURE(test_run_interrupted),
         WITH_FIXTURE(test_run_detached),
+        WITH_FIXTURE(test_run_left_early),
+        WITH_FIXTURE(test_run_takes_no_format),
         WITH_FIXTURE(test_run_nobody_reads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,7 +104,8 @@ class Judge:
         ran = self.ran[job.key]
         if ran > 1:
             raise Failure(f"{job} ran {ran} times: {end}")
-        if job.logs and ran == 0 and end["outcome"] != "cancelled" and not lost:
+        stopped = end["outcome"] == "cancelled" or self.world.half_cancelled(job, end.get("error", {}))
+        if job.logs and ran == 0 and not stopped and not lost:
             raise Failure(f"{job} never ran, yet it ended: {end}")
         if ran and not job.logs:
             raise Failure(f"{job} cannot have run: {end}")

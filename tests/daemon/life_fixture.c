@@ -240,8 +240,8 @@ void assert_held(const struct fixture *f, uint32_t slots, uint32_t places)
 {
     list_for_each (it, &f->tasks.groups.all) {
         const struct group *group = container_of(it, struct group, node);
-        assert_int_equal(group->slots.held, slots);
-        assert_int_equal(group->places.held, places);
+        assert_int_equal(group->slots_held, slots);
+        assert_int_equal(group->places_held, places);
     }
 }
 

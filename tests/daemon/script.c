@@ -101,8 +101,10 @@ static int script_attach_to(struct script *s, struct task *t, bool expected)
     return 0;
 }
 
-static struct aio_co *script_new(void *ctx, struct task *t, const struct store_task *row)
+static struct aio_co *script_new(void *ctx, struct task *t, const struct store_task *row,
+                                 struct job *ahead)
 {
+    (void)ahead;
     struct script *s = ctx;
     s->news++;
     if (s->no_memory || script_attach_to(s, t, false) < 0)

@@ -163,6 +163,9 @@ static void test_control_refused(void **state)
 static void test_limits(void **state)
 {
     (void)state;
+    accept("[limits]\nrunning = 2\n");
+    assert_int_equal(config.running_per_uid, 2);
+    refuse("[limits]\nrunning = -1\n", 2, "\"-1\" must be a number up to 4294967295");
     accept("[limits]\nqueued = 0\n");
     assert_int_equal(config.queued_per_uid, 0);
     accept("[limits]\nqueued = 4294967295\n");
@@ -209,14 +212,23 @@ static void test_log(void **state)
 static void test_groups(void **state)
 {
     (void)state;
+    static const char none[] =
+        "a group has at least 1 slot: to start nothing, pause it with aioctl group pause";
     accept(
-        "[group default]\nslots = 8\n[group convert]\nslots = 0\n[group big]\nslots = 10000");
-    assert_groups("default=8 convert=0 big=10000");
+        "[group default]\nslots = 8\n[group convert]\nslots = 1\n[group big]\nslots = 1000000");
+    assert_groups("default=8 convert=1 big=1000000");
     accept("[group two words]\nslots = 1\n");
     assert_groups("two words=1");
-    refuse("[group a]\nslots = 10001\n", 2, "\"10001\" must be a number up to 10000");
-    refuse("[group a]\nslots = -1\n", 2, "\"-1\" must be a number up to 10000");
+    refuse("[group a]\nslots = 0\n", 2, none);
+    refuse("[group a]\nslots = 00\n", 2, none);
+    refuse("[group a]\nslots = 1000001\n", 2, "\"1000001\" must be a number from 1 to 1000000");
+    refuse("[group a]\nslots = -1\n", 2, "\"-1\" must be a number from 1 to 1000000");
+    refuse("[group a]\nslots =\n", 2, "\"\" must be a number from 1 to 1000000");
     refuse("[group a]\nslots = 1\ncolour = red\n", 3, "a group has no \"colour\", only slots");
+    refuse("[group a\x1b[31m]\nslots = 1\n", 2, "a group's name holds no control characters");
+    refuse("[group a\xe2\x80\xae]\nslots = 1\n", 2,
+           "a group's name holds no control characters");
+    refuse("[group a\xff]\nslots = 1\n", 2, "a group's name holds no control characters");
     refuse("[group ]\nslots = 1\n", 2, "a group's name has 1 to 64 bytes");
 }
 
@@ -338,8 +350,8 @@ static void test_shipped_as_it_is(void **state)
 static void test_shipped_switched_on(void **state)
 {
     static const char *const settings[] = {
-        "[control]", "socket-mode", "socket-group", "[limits]",        "queued", "[commands]",
-        "grace",     "[log]",       "level",        "[group default]", "slots"};
+        "[control]",  "socket-mode", "socket-group", "[limits]", "queued",          "running",
+        "[commands]", "grace",       "[log]",        "level",    "[group default]", "slots"};
     struct buf b = BUF_INIT;
     (void)state;
     char *text = shipped_text();
@@ -354,6 +366,7 @@ static void test_shipped_switched_on(void **state)
     assert_int_equal(config.socket_mode, 0600);
     assert_int_not_equal(config.socket_group, (gid_t)-1);
     assert_int_equal(config.queued_per_uid, LIMIT_QUEUED_PER_UID);
+    assert_int_equal(config.running_per_uid, 0);
     assert_int_equal(config.grace_ms, LIMIT_TERM_GRACE_MS);
     assert_int_equal(config.log_level, LOG_INFO);
     assert_false(list_empty(&config.groups));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Groups and their two semaphores, on a loop with a fake clock: who holds, who waits, who is
- * next, and what happens to them when slots are changed.
+ * Groups: who says how many slots one has, which of them stay and which go, and what is told of
+ * it. Who gets a slot next: test_line.c.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -9,330 +9,221 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
-#include "base/limits.h"
 #include "daemon/tasks/group.h"
-#include "daemon/tasks/record.h"
-#include "tests/support/actor.h"
-
-enum { TASKS = 12 };
+#include "daemon/tasks/watch.h"
+#include "tests/support/fake_loop.h"
 
 struct fixture {
     struct fake_loop loop;
     struct groups groups;
-    struct group *group;
-    struct task *tasks[TASKS];
-    char names[TASKS][8];
+    struct watchers watchers;
+    struct watcher watcher;
 };
+
+/* "NAME SLOTS [paused] FROM" into the trace, or "NAME gone". */
+static void told(struct watcher *watcher, struct watch_event *event)
+{
+    struct fixture *f = container_of(watcher, struct fixture, watcher);
+    const struct group *group = event->subject;
+    assert_int_equal(event->what, WATCH_GROUP);
+    assert_string_equal(event->group, group->name);
+    if (event->gone)
+        fake_loop_note(&f->loop, "%s gone", group->name);
+    else
+        fake_loop_note(&f->loop, "%s %u%s %s", group->name, group->limit,
+                       group->paused ? " paused" : "", group_from(group));
+}
 
 static int setup(void **state)
 {
     static struct fixture f;
-    f = (struct fixture){.group = NULL};
+    f = (struct fixture){.groups.count = 0};
     fake_loop_init(&f.loop);
-    groups_init(&f.groups, &f.loop.sched);
-    f.group = groups_set(&f.groups, "convert", 2);
-    for (unsigned i = 0; i < TASKS; i++) {
-        f.tasks[i] = task_new(NULL, i, NULL, "");
-        if (!f.tasks[i])
-            return -1;
-        f.tasks[i]->group = f.group;
-        snprintf(f.names[i], sizeof(f.names[i]), "t%u", i);
-    }
+    watchers_init(&f.watchers);
+    groups_init(&f.groups, &f.loop.sched, &f.watchers, 4);
+    groups_get(&f.groups, group_default);
+    groups_sweep(&f.groups);
+    watch_begin(&f.watchers, &f.watcher, told);
     *state = &f;
-    return f.group ? 0 : -1;
+    return 0;
 }
 
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    fake_loop_done(&f->loop);
-    for (unsigned i = 0; i < TASKS; i++)
-        task_free(f->tasks[i]);
+    watch_end(&f->watcher);
     groups_done(&f->groups);
+    fake_loop_done(&f->loop);
     return 0;
 }
 
-/* ---- bodies: what life.c does with both semaphores ---- */
-
-static struct task *task_of(struct aio_co *co)
+static void say(struct fixture *f, const char *name, uint32_t slots, int paused)
 {
-    return actor_of(co)->arg;
+    const struct store_group said = {.name = name, .slots = slots, .paused = (int8_t)paused};
+    assert_non_null(groups_command(&f->groups, &said));
+    groups_sweep(&f->groups);
 }
 
-static struct aio_next body_has_slot(struct aio_co *co)
+/* A configuration of at most one group. */
+static void configure(struct fixture *f, const char *name, uint32_t slots)
 {
-    struct task *t = task_of(co);
-    list_remove(&t->in_group);
-    if (actor_note_outcome(co) < 0) {
-        group_release(t);
-        return actor_pass(co);
-    }
-    t->has_slot = true;
-    return actor_pass(co);
+    groups_file_begin(&f->groups);
+    if (name)
+        assert_non_null(groups_set(&f->groups, name, slots));
+    groups_sweep(&f->groups);
 }
 
-static struct aio_next body_has_place(struct aio_co *co)
+static void forget(struct fixture *f, const char *name)
 {
-    struct task *t = task_of(co);
-    if (aio_outcome(co, NULL) < 0) {
-        list_remove(&t->in_group);
-        actor_note_outcome(co);
-        return actor_pass(co);
-    }
-    t->has_place = true;
-    return aio_delegate_try(co, aio_semaphore_acquire(&t->group->slots), STEP(body_has_slot));
+    group_command_forget(&f->groups, groups_find(&f->groups, name));
+    groups_sweep(&f->groups);
 }
 
-static struct aio_next body_queue(struct aio_co *co)
+static struct group *find(struct fixture *f, const char *name)
 {
-    struct task *t = task_of(co);
-    list_push_back(&t->group->line, &t->in_group);
-    return aio_delegate_try(co, aio_semaphore_acquire(&t->group->places), STEP(body_has_place));
+    struct group *group = groups_find(&f->groups, name);
+    assert_non_null(group);
+    return group;
 }
 
-static struct aio_task *queue(struct fixture *f, unsigned i)
-{
-    struct aio_task *task = actor_start(&f->loop, f->names[i], STEP(body_queue), NULL);
-    actor_of_task(task)->arg = f->tasks[i];
-    return task;
-}
-
-static void assert_held(const struct fixture *f, uint32_t slots, uint32_t places)
-{
-    assert_int_equal(f->group->slots.held, slots);
-    assert_int_equal(f->group->places.held, places);
-}
-
-static uint32_t position(const struct fixture *f, unsigned i)
-{
-    return group_position(f->group, f->tasks[i], UINT32_MAX);
-}
-
-/* ---- names ---- */
-
-static void test_find_and_set(void **state)
+static void test_find(void **state)
 {
     struct fixture *f = *state;
-    assert_null(groups_find(&f->groups, "default"));
-    assert_ptr_equal(groups_find(&f->groups, "convert"), f->group);
+    assert_null(groups_find(&f->groups, "convert"));
+    struct group *group = groups_set(&f->groups, "convert", 2);
+    assert_ptr_equal(groups_find(&f->groups, "convert"), group);
     assert_null(groups_find(&f->groups, "conver"));
-    struct group *other = groups_set(&f->groups, "other", 0);
-    assert_non_null(other);
-    assert_string_equal(other->name, "other");
-    assert_int_equal(other->slots.capacity, 0);
-    assert_int_equal(other->places.capacity, LIMIT_AHEAD);
-    /* the same name again: the same group, changed */
-    assert_ptr_equal(groups_set(&f->groups, "convert", 5), f->group);
-    assert_int_equal(f->group->slots.capacity, 5);
-    assert_int_equal(f->group->places.capacity, 5 + LIMIT_AHEAD);
-    assert_ptr_equal(f->groups.all.next, &f->group->node);
-    assert_ptr_equal(f->groups.all.next->next, &other->node);
+    assert_ptr_equal(groups_set(&f->groups, "convert", 5), group); /* the same, changed */
+    assert_ptr_equal(groups_get(&f->groups, "convert"), group);
+    assert_int_equal(group->limit, 5);
+    assert_int_equal(f->groups.count, 2);
+    assert_true(group_is_open(group));
 }
 
-/* ---- slots and places ---- */
-
-static void test_slots_then_places(void **state)
+static void test_default(void **state)
 {
     struct fixture *f = *state;
-    for (unsigned i = 0; i < 12; i++)
-        queue(f, i);
-    fake_loop_run(&f->loop);
-    assert_trace(&f->loop, "0 t0 ok\n0 t1 ok\n");
-    assert_held(f, 2, 2 + LIMIT_AHEAD); /* ten are ahead as far as they may, two wait */
-    assert_int_equal(f->group->slots.waiting, LIMIT_AHEAD);
-    assert_int_equal(f->group->places.waiting, 2);
-
-    group_release(f->tasks[0]);
-    fake_loop_run(&f->loop);
-    assert_trace(&f->loop, "0 t2 ok\n");
-    assert_held(f, 2, 2 + LIMIT_AHEAD);
-    assert_int_equal(f->group->places.waiting, 1);
-    for (unsigned i = 1; i < 12; i++) {
-        group_release(f->tasks[i]);
-        fake_loop_run(&f->loop);
-    }
-    assert_trace(&f->loop, "0 t3 ok\n0 t4 ok\n0 t5 ok\n0 t6 ok\n0 t7 ok\n0 t8 ok\n0 t9 ok\n"
-                           "0 t10 ok\n0 t11 ok\n");
-    assert_held(f, 0, 0);
+    assert_int_equal(find(f, "default")->limit, 4);
+    assert_true(group_is_open(find(f, "default")));
+    configure(f, "default", 7);
+    assert_trace(&f->loop, "0 default 7 file\n");
+    configure(f, NULL, 0);
+    assert_trace(&f->loop, "0 default 4 default\n");
+    say(f, "default", 2, -1);
+    assert_trace(&f->loop, "0 default 2 command\n");
+    forget(f, "default");
+    assert_trace(&f->loop, "0 default 4 default\n");
 }
 
-static void test_release_is_idempotent(void **state)
+/* What a command said wins, whatever the file says before and after. */
+static void test_command_wins(void **state)
 {
     struct fixture *f = *state;
-    queue(f, 0);
-    queue(f, 1);
-    fake_loop_run(&f->loop);
+    configure(f, "convert", 2);
+    say(f, "convert", 9, -1);
+    configure(f, "convert", 3);
+    say(f, "convert", 0, 1);
+    configure(f, "convert", 5);
+    assert_trace(&f->loop,
+                 "0 convert 2 file\n0 convert 9 command\n0 convert 9 paused command\n");
+    forget(f, "convert"); /* the pause, too */
+    assert_trace(&f->loop, "0 convert 5 file\n");
+    configure(f, NULL, 0);
+    assert_trace(&f->loop, "0 convert gone\n");
+    assert_null(groups_find(&f->groups, "convert"));
+}
+
+static void test_command_outlives_the_file(void **state)
+{
+    struct fixture *f = *state;
+    configure(f, "convert", 2);
+    say(f, "convert", 9, -1);
+    configure(f, NULL, 0);
+    assert_int_equal(find(f, "convert")->limit, 9);
+    assert_true(group_is_open(find(f, "convert")));
     fake_loop_trace(&f->loop);
-    assert_held(f, 2, 2);
-    group_release(f->tasks[0]);
-    group_release(f->tasks[0]);
-    group_release(f->tasks[5]); /* holds nothing */
-    assert_held(f, 1, 1);
-    group_release(f->tasks[1]);
-    assert_held(f, 0, 0);
+    forget(f, "convert");
+    assert_trace(&f->loop, "0 convert gone\n");
 }
 
-static void test_cancelled_in_line(void **state)
+/* Its tasks are not lost with its section; with them it goes. */
+static void test_out_of_the_file_with_tasks(void **state)
 {
     struct fixture *f = *state;
-    struct aio_task *waits[TASKS];
-    for (unsigned i = 0; i < 12; i++)
-        waits[i] = queue(f, i);
-    fake_loop_run(&f->loop);
+    configure(f, "convert", 2);
+    struct group *group = find(f, "convert");
+    group->tasks = 1;
+    configure(f, NULL, 0);
+    assert_int_equal(group->limit, 2);
+    assert_false(group_is_open(group)); /* it takes no new ones */
+    configure(f, "convert", 3);
+    assert_true(group_is_open(group));
+    configure(f, NULL, 0);
+    assert_int_equal(group->limit, 3);
+    assert_trace(&f->loop, "0 convert 2 file\n0 convert 2 task\n0 convert 3 file\n"
+                           "0 convert 3 task\n");
+    group->tasks = 0;
+    group_sweep(&f->groups, group);
+    assert_trace(&f->loop, "0 convert gone\n");
+}
+
+/* A pause is what somebody said: it stays until it is taken back. */
+static void test_paused_out_of_the_file(void **state)
+{
+    struct fixture *f = *state;
+    configure(f, "convert", 2);
+    say(f, "convert", 0, 1);
+    configure(f, NULL, 0);
+    assert_trace(&f->loop,
+                 "0 convert 2 file\n0 convert 2 paused file\n0 convert 2 paused task\n");
+    configure(f, "convert", 2);
+    assert_trace(&f->loop, "0 convert 2 paused file\n");
+    configure(f, NULL, 0);
     fake_loop_trace(&f->loop);
-    aio_task_cancel(waits[3], NULL);  /* one with a place */
-    aio_task_cancel(waits[11], NULL); /* one without */
-    fake_loop_run(&f->loop);
-    assert_trace(&f->loop, "0 t3 cancelled\n0 t11 cancelled\n");
-    assert_held(f, 2, 2 + LIMIT_AHEAD); /* t10 has the place of t3 */
-    assert_int_equal(f->group->places.waiting, 0);
-    assert_int_equal(position(f, 3), 0);
-    for (unsigned i = 0; i < 12; i++) {
-        group_release(f->tasks[i]);
-        fake_loop_run(&f->loop);
-    }
-    assert_held(f, 0, 0);
+    say(f, "convert", 0, 0);
+    assert_trace(&f->loop, "0 convert gone\n");
 }
 
-/* A permit that reaches a task in the same turn as its cancel goes on to the next one. */
-static void test_cancelled_when_given(void **state)
+/* While its removal is being recorded. */
+static void test_leaving(void **state)
 {
     struct fixture *f = *state;
-    struct aio_task *waits[TASKS];
-    for (unsigned i = 0; i < 5; i++)
-        waits[i] = queue(f, i);
-    fake_loop_run(&f->loop);
-    fake_loop_trace(&f->loop);
-    group_release(f->tasks[0]);
-    aio_task_cancel(waits[2], NULL);
-    fake_loop_run(&f->loop);
-    assert_trace(&f->loop, "0 t2 cancelled\n0 t3 ok\n");
-    assert_held(f, 2, 3);
-    group_release(f->tasks[1]);
-    group_release(f->tasks[3]);
-    fake_loop_run(&f->loop);
-    assert_trace(&f->loop, "0 t4 ok\n");
-    group_release(f->tasks[4]);
-    assert_held(f, 0, 0);
+    say(f, "x", 1, -1);
+    struct group *group = find(f, "x");
+    group->leaving = true;
+    assert_false(group_is_open(group));
+    groups_sweep(&f->groups); /* it is not for others to drop it */
+    assert_ptr_equal(find(f, "x"), group);
+    forget(f, "x");
+    assert_trace(&f->loop, "0 x 1 command\n0 x gone\n");
+    assert_int_equal(f->groups.count, 1);
 }
 
-/* ---- the line ---- */
-
-static void test_position(void **state)
+/* One that came and went between two looks was never told of. */
+static void test_never_told(void **state)
 {
     struct fixture *f = *state;
-    for (unsigned i = 0; i < 5; i++)
-        queue(f, i);
-    fake_loop_run(&f->loop);
-    fake_loop_trace(&f->loop);
-    assert_int_equal(position(f, 0), 0); /* has its slot */
-    assert_int_equal(position(f, 2), 1);
-    assert_int_equal(position(f, 3), 2);
-    assert_int_equal(position(f, 4), 3);
-    assert_int_equal(position(f, 5), 0); /* never queued */
-    assert_int_equal(group_position(f->group, f->tasks[4], 3), 3);
-    assert_int_equal(group_position(f->group, f->tasks[4], 2), 0); /* too far to be counted */
-    group_release(f->tasks[0]);
-    fake_loop_run(&f->loop);
-    assert_int_equal(position(f, 2), 0);
-    assert_int_equal(position(f, 3), 1);
-    for (unsigned i = 1; i < 5; i++) {
-        group_release(f->tasks[i]);
-        fake_loop_run(&f->loop);
-    }
-    assert_int_equal(position(f, 4), 0);
-    assert_held(f, 0, 0);
-}
-
-/* ---- changing slots while tasks wait ---- */
-
-static void test_more_slots(void **state)
-{
-    struct fixture *f = *state;
-    for (unsigned i = 0; i < 6; i++)
-        queue(f, i);
-    fake_loop_run(&f->loop);
-    assert_trace(&f->loop, "0 t0 ok\n0 t1 ok\n");
-    groups_set(&f->groups, "convert", 5);
-    fake_loop_run(&f->loop);
-    assert_trace(&f->loop, "0 t2 ok\n0 t3 ok\n0 t4 ok\n");
-    assert_held(f, 5, 6);
-    for (unsigned i = 0; i < 6; i++) {
-        group_release(f->tasks[i]);
-        fake_loop_run(&f->loop);
-    }
-    assert_held(f, 0, 0);
-}
-
-static void test_fewer_slots(void **state)
-{
-    struct fixture *f = *state;
-    for (unsigned i = 0; i < 4; i++)
-        queue(f, i);
-    fake_loop_run(&f->loop);
-    fake_loop_trace(&f->loop);
-    groups_set(&f->groups, "convert", 1);
-    group_release(f->tasks[0]); /* one still runs: that is as many as may */
-    fake_loop_run(&f->loop);
+    groups_get(&f->groups, "x");
+    groups_sweep(&f->groups);
     assert_trace(&f->loop, "");
-    assert_held(f, 1, 3);
-    group_release(f->tasks[1]);
-    fake_loop_run(&f->loop);
-    assert_trace(&f->loop, "0 t2 ok\n");
-    groups_set(&f->groups, "convert", 0); /* nothing starts any more */
-    group_release(f->tasks[2]);
-    fake_loop_run(&f->loop);
-    assert_trace(&f->loop, "");
-    assert_held(f, 0, 1);
-    groups_set(&f->groups, "convert", 1);
-    fake_loop_run(&f->loop);
-    assert_trace(&f->loop, "0 t3 ok\n");
-    group_release(f->tasks[3]);
-    assert_held(f, 0, 0);
-}
-
-/* ---- after a restart ---- */
-
-/* What runs already has its slot, also where there are fewer; others wait for it. */
-static void test_seize_over_capacity(void **state)
-{
-    struct fixture *f = *state;
-    for (unsigned i = 0; i < 4; i++)
-        group_seize(f->group, f->tasks[i]);
-    assert_held(f, 4, 4);
-    assert_true(f->tasks[3]->has_slot);
-    assert_true(f->tasks[3]->has_place);
-    queue(f, 4);
-    fake_loop_run(&f->loop);
-    for (unsigned i = 0; i < 2; i++) {
-        group_release(f->tasks[i]);
-        fake_loop_run(&f->loop);
-        assert_trace(&f->loop, "");
-    }
-    group_release(f->tasks[2]);
-    fake_loop_run(&f->loop);
-    assert_trace(&f->loop, "0 t4 ok\n");
-    assert_held(f, 2, 2);
-    group_release(f->tasks[3]);
-    group_release(f->tasks[4]);
-    assert_held(f, 0, 0);
 }
 
 int main(void)
 {
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_find_and_set, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_slots_then_places, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_release_is_idempotent, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_cancelled_in_line, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_cancelled_when_given, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_position, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_more_slots, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_fewer_slots, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_seize_over_capacity, setup, teardown),
+        TEST(test_find),
+        TEST(test_default),
+        TEST(test_command_wins),
+        TEST(test_command_outlives_the_file),
+        TEST(test_out_of_the_file_with_tasks),
+        TEST(test_paused_out_of_the_file),
+        TEST(test_leaving),
+        TEST(test_never_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "daemon/functions/register.h"
+#include "daemon/tasks/line.h"
 #include "daemon/tasks/view.h"
 
 static int setup(void **state)
@@ -193,7 +194,7 @@ static void test_first_come_first_served(void **state)
             const struct task *t = find(f, ids[k]);
             assert_int_equal(t->state, TASK_PENDING);
             assert_int_equal(t->awaits, AWAITS_SLOT);
-            assert_int_equal(group_position(t->group, t, 10), k - i);
+            assert_int_equal(line_position(t->group, t, 10), k - i);
         }
         assert_held(f, 1, (uint32_t)(4 - i));
         finish(f, ids[i]);

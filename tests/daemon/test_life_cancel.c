@@ -107,7 +107,7 @@ static void test_slot_is_handed_on(void **state)
     life_until(f, is_recorded, third);
     script_return(find(f, first), NULL);
     life_until(f, is_ending, first); /* its slot is the second's now */
-    assert_int_equal(find(f, first)->group->slots.held, 1);
+    assert_int_equal(find(f, first)->group->slots_held, 1);
     store_call_unref(tasks_cancel(find(f, second), SOMEBODY, false));
     life_until(f, is_running, third);
     assert_true(is_gone(f, second) || find(f, second)->ending);

@@ -181,7 +181,8 @@ static void test_who_starts_it(void **state)
 static void test_given(void **state)
 {
     (void)state;
-    accept("--system --runtime-dir /a --state-dir /b --config=/c --spawner /d --debug");
+    accept("--system --runtime-dir /a --state-dir /b --config=/c --spawner /d --debug "
+           "--check-config");
     assert_string_equal(options.runtime_dir, "/a");
     assert_string_equal(options.state_dir, "/b");
     assert_string_equal(options.config, "/c");
@@ -189,6 +190,7 @@ static void test_given(void **state)
     assert_string_equal(options.spawner, "/d");
     assert_string_equal(options.spawner_socket, "/b/spawner.sock");
     assert_true(options.debug);
+    assert_true(options.check_config);
     accept("--system --state-dir /b --state-dir /c"); /* the last one counts */
     assert_string_equal(options.state_dir, "/c");
 }

@@ -182,13 +182,15 @@ static void test_remove(void **state)
     make(7, 2, true);
     make(7, 3, false);
     make(8, 1, false);
+    make(7, 4, false);
     output_remove(scratch.fd, 7, 2);
     assert_false(is_there("000/7.1.log"));
     assert_false(is_there("000/7.2.out"));
     assert_false(is_there("000/7.2.err"));
-    assert_true(is_there("000/7.3.log")); /* an attempt that was not asked for */
+    assert_false(is_there("000/7.3.log")); /* made ahead, and not on record any more */
+    assert_true(is_there("000/7.4.log"));  /* attempts that were not asked for */
     assert_true(is_there("000/8.1.log"));
-    output_remove(scratch.fd, 7, 3);
+    output_remove(scratch.fd, 7, 4);
     assert_true(is_there("000/8.1.log"));
     output_remove(scratch.fd, 8, 1);
     assert_false(is_there("000")); /* the last one takes the directory with it */

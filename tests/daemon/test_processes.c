@@ -196,6 +196,27 @@ static void test_signal_is_not_lost(void **state)
     take_signal(&f->spawner, p, SIGKILL);
 }
 
+/* The grace goes along, also the second time; one of 0 ms is one, and SIGKILL has none. */
+static void test_grace_goes_along(void **state)
+{
+    struct fixture *f = *state;
+    struct process *p = expect(f, 1, 0xaa);
+    process_terminate(p, 700);
+    hello(f, &f->spawner);
+    fake_spawner_started(&f->spawner, p->token, 5, 5);
+    list_end(f, &f->spawner);
+    struct record record = fake_spawner_take(&f->spawner, RECORD_SIGNAL);
+    assert_int_equal(record.signal.signo, SIGTERM);
+    assert_int_equal(record.signal.grace_ms, 700);
+    process_terminate(p, 0);
+    record = fake_spawner_take(&f->spawner, RECORD_SIGNAL);
+    assert_int_equal(record.signal.grace_ms, 1);
+    process_signal(p, SIGKILL);
+    record = fake_spawner_take(&f->spawner, RECORD_SIGNAL);
+    assert_int_equal(record.signal.signo, SIGKILL);
+    assert_int_equal(record.signal.grace_ms, 0);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
@@ -210,6 +231,7 @@ int main(void)
         TEST(test_signal),
         TEST(test_signal_before_it_is_known),
         TEST(test_signal_is_not_lost),
+        TEST(test_grace_goes_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 
 #include "daemon/tasks/function.h"
 #include "daemon/tasks/group.h"
+#include "daemon/tasks/line.h"
 #include "daemon/tasks/tasks.h"
 #include "daemon/tasks/view.h"
 #include "tests/daemon/notation.h"
@@ -26,6 +27,7 @@ static const struct function some_function = {.name = "exec"};
 struct fixture {
     struct fake_loop loop;
     struct groups groups;
+    struct watchers watchers;
     struct user user;
     struct task *t;
 };
@@ -35,7 +37,8 @@ static int setup(void **state)
     static struct fixture f;
     f = (struct fixture){.user = {.uid = 1000}};
     fake_loop_init(&f.loop);
-    groups_init(&f.groups, &f.loop.sched);
+    watchers_init(&f.watchers);
+    groups_init(&f.groups, &f.loop.sched, &f.watchers, 4);
     f.t = task_new(NULL, 7, NULL, "ls -l");
     if (!f.t)
         return -1;
@@ -52,7 +55,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    list_remove(&f->t->in_group);
+    line_leave(f->t);
     task_free(f->t);
     groups_done(&f->groups);
     fake_loop_done(&f->loop);
@@ -111,12 +114,18 @@ static void test_in_line(void **state)
     f->t->awaits = AWAITS_SLOT;
     assert_live(f->t, "{" HEAD LIVE("PENDING")
                           SUBMITTED("20") ", 'awaits': {'kind': 'slot', 'group': 'default'}}");
-    list_push_back(&f->t->group->line, &before->in_group);
-    list_push_back(&f->t->group->line, &f->t->in_group);
+    before->group = f->t->group;
+    before->user = &f->user;
+    aio_co_free(line_await_place(before));
+    aio_co_free(line_await_place(f->t));
     assert_live(f->t,
                 "{" HEAD LIVE("PENDING") SUBMITTED(
                     "20") ", 'awaits': {'kind': 'slot', 'group': 'default', 'position': 2}}");
-    list_remove(&before->in_group);
+    f->t->group->paused = true;
+    assert_live(f->t, "{" HEAD LIVE("PENDING") SUBMITTED(
+                          "20") ", 'awaits': {'kind': 'slot', 'group': 'default', 'position': "
+                                "2, 'paused': true}}");
+    line_leave(before);
     task_free(before);
 }
 
@@ -313,15 +322,65 @@ static void test_words(void **state)
     assert_null(task_outcome_name(STORE_LIVE));
 }
 
+static void test_retries(void **state)
+{
+    struct fixture *f = *state;
+    struct store_task row = {.id = 7,
+                             .uid = 1000,
+                             .submitted_ns = AT(0),
+                             .ended_ns = AT(1),
+                             .function = (char *)"exec",
+                             .group = (char *)"default",
+                             .title = (char *)"ls -l",
+                             .attempt_spawner = {1},
+                             .attempt = 1,
+                             .outcome = STORE_OK};
+#define RETRIED                                                                                \
+    "{" HEAD "'state': 'DONE', 'outcome': 'ok', 'done': true, 'cancelled': false, " SUBMITTED( \
+        "21") ", 'ended': " TIME("21") ", 'attempt': 1"
+    assert_finished(&row, RETRIED "}");
+    row.retried_as = 9;
+    assert_finished(&row, RETRIED ", 'retried_as': 9}");
+    row.retry_of = 3;
+    assert_finished(&row, RETRIED ", 'retry_of': 3, 'retried_as': 9}");
+    f->t->retry_of = 3;
+    assert_live(f->t, "{" HEAD LIVE("PENDING") SUBMITTED("20") ", 'retry_of': 3}");
+}
+
+static void assert_group(const struct group *group, bool gone, const char *expected)
+{
+    struct buf b = BUF_INIT;
+    view_group(&b, group, gone);
+    assert_buf(&b, expected);
+}
+
+static void test_group(void **state)
+{
+    struct fixture *f = *state;
+    struct group *group = f->t->group;
+    assert_group(group, false,
+                 "{'name': 'default', 'slots': 1, 'held': 0, 'waiting': 0, 'paused': false, "
+                 "'from': 'file'}");
+    group->slots_held = 2;
+    group->waiting = 3;
+    group->paused = true;
+    group->file_slots = 0;
+    group->set_slots = 9;
+    groups_sweep(&f->groups);
+    assert_group(group, true,
+                 "{'name': 'default', 'slots': 9, 'held': 2, 'waiting': 3, 'paused': true, "
+                 "'from': 'command', 'removed': true}");
+    group->waiting = 0;
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_pending),   TEST(test_in_line),
-        TEST(test_running),   TEST(test_with_name_and_life),
-        TEST(test_ok),        TEST(test_failed),
-        TEST(test_cancelled), TEST(test_started),
-        TEST(test_errors),    TEST(test_detail),
+        TEST(test_pending), TEST(test_in_line), TEST(test_retries),
+        TEST(test_group),   TEST(test_running), TEST(test_with_name_and_life),
+        TEST(test_ok),      TEST(test_failed),  TEST(test_cancelled),
+        TEST(test_started), TEST(test_errors),  TEST(test_detail),
         TEST(test_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

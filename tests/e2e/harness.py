@@ -5,6 +5,7 @@ the real aioctl, and a bare MessagePack-RPC connection.
 Nothing here sleeps to wait: aiod says READY=1 on a NOTIFY_SOCKET of ours, everything else is
 asked for (await, wait) or watched (until).
 """
+import atexit
 import contextlib
 import os
 import re
@@ -21,9 +22,28 @@ import msgpack
 
 BUILD = os.environ.get("AIOD_BUILD") or os.path.join(os.path.dirname(__file__), "../../build/dev")
 BUILD = os.path.abspath(BUILD)
-AIOD = os.path.join(BUILD, "daemon/aiod")
-AIOCTL = os.path.join(BUILD, "client/aioctl")
-SPAWNER = os.path.join(BUILD, "daemon/spawner/aiod-spawner")
+
+
+def reachable(build):
+    """The executables where every user may execute them: the tree may be below root's home."""
+    above = [build]
+    while above[-1] != "/":
+        above.append(os.path.dirname(above[-1]))
+    if all(os.stat(directory).st_mode & 0o001 for directory in above):
+        return build
+    copy = tempfile.mkdtemp(prefix="aiod-build-")
+    atexit.register(shutil.rmtree, copy, True)
+    os.chmod(copy, 0o755)
+    for path in ("daemon/aiod", "client/aioctl", "daemon/spawner/aiod-spawner"):
+        os.makedirs(os.path.join(copy, os.path.dirname(path)), exist_ok=True)
+        shutil.copy(os.path.join(build, path), os.path.join(copy, path))
+    return copy
+
+
+EXECUTABLES = reachable(BUILD) if os.getuid() == 0 else BUILD
+AIOD = os.path.join(EXECUTABLES, "daemon/aiod")
+AIOCTL = os.path.join(EXECUTABLES, "client/aioctl")
+SPAWNER = os.path.join(EXECUTABLES, "daemon/spawner/aiod-spawner")
 TIMEOUT = 60  # seconds; only ever reached by a failure
 with open(AIOD, "rb") as executable:
     SANITIZED = re.search(rb"__[at]san_init", executable.read()) is not None
@@ -121,6 +141,7 @@ class Instance:
         self.config = os.path.join(self.root, "aiod.conf")
         self.extra = list(extra)
         self.wrapper = list(wrapper)
+        self.pass_fds = []
         self.env = dict(os.environ)
         for name in ("SYSTEMD_EXEC_PID", "INVOCATION_ID", "AIOD_SOCKET", "LISTEN_FDS", "WATCHDOG_USEC"):
             self.env.pop(name, None)
@@ -150,7 +171,7 @@ class Instance:
             with open(self.log, "ab") as log:
                 self.process = subprocess.Popen(
                     self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                    env=dict(self.env, NOTIFY_SOCKET=notify_path))
+                    env=dict(self.env, NOTIFY_SOCKET=notify_path), pass_fds=self.pass_fds)
             if ready:
                 self.wait_ready(notify)
         return self

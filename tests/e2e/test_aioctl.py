@@ -210,7 +210,7 @@ class Others(AioctlTest):
         self.refused(2, "await", "1", "2", says="too many")
         self.refused(2, "wait", "--first", "--all")
         self.refused(2, "wait", "--timeout", "soon", says="soon")
-        self.refused(2, "status", "-n", "0")
+        self.refused(2, "status", "--done", "-n", "0")
         self.refused(2, "status", "-s", "sleeping", says="sleeping")
         self.refused(2, "health", "extra")
 

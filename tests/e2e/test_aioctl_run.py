@@ -68,6 +68,11 @@ class Run(RunTest):
         self.assertIn("which command", self.aioctl("run", check=125).stderr)
         self.assertIn("-c", self.aioctl("run", "echo a b", check=125).stderr)
 
+    def test_a_format_is_refused(self):
+        done = self.aioctl("run", "-o", "json", "true", check=125)
+        self.assertEqual((done.stdout, done.stderr),
+                         ("", "aioctl: run: there is no option -o: aioctl help run\n"))
+
     def test_stdin_is_not_inherited(self):
         read, write = os.pipe()
         os.write(write, b"typed\n")
@@ -100,7 +105,9 @@ class Run(RunTest):
             run.send_signal(signo)
             self.assertEqual(run.stdout.read(), "seen\n")
             self.assertEqual(run.wait(TIMEOUT), 128 + signo)
-            self.assertEqual(self.newest()["outcome"], "cancelled")
+            task = self.newest()
+            self.assertEqual(task["outcome"], "cancelled")
+            self.assertEqual(run.stderr.read(), f"aioctl: run: cancelling task {task['id']}\n")
 
     def test_second_interrupt_kills(self):
         run = self.start("run", "-c", STUBBORN)
@@ -111,6 +118,8 @@ class Run(RunTest):
         run.send_signal(signal.SIGINT)
         self.assertEqual(run.wait(TIMEOUT), 130)
         self.assertEqual(self.newest()["error"]["signal"], 9)
+        self.assertEqual(run.stderr.read(), "aioctl: run: cancelling task 1\n"
+                         "aioctl: run: killing task 1\n")
 
     def test_interrupt_before_it_began(self):
         run = self.start("run", "--in", "1h", "true")
@@ -125,6 +134,24 @@ class Run(RunTest):
         self.assertEqual(run.stdout.readline(), "ready\n")
         run.send_signal(signal.SIGHUP)
         self.assertEqual(run.wait(TIMEOUT), 129)
+        self.assertEqual(run.stderr.read(), "aioctl: run: task 1 goes on: aioctl logs -f 1\n")
+        self.assertEqual(self.newest()["state"], "RUNNING")
+        gate.open()
+        self.assertEqual(self.aiod.wait_for("last")["outcome"], "ok")
+
+    def test_terminal_that_is_gone(self):
+        """Its hangup, and output that has nowhere to go, leave the task running."""
+        gate = Gate(self.aiod.root)
+        master, terminal = os.openpty()
+        env = dict(self.aiod.env, AIOD_SOCKET=self.aiod.socket)
+        line = f"echo ready; {gate.command}; exit 0"
+        # `setsid -c` makes it the session's terminal
+        with subprocess.Popen(["setsid", "-c", AIOCTL, "run", "-c", line], env=env, stdin=terminal,
+                              stdout=terminal, stderr=terminal) as run:
+            os.close(terminal)
+            self.assertEqual(os.read(master, 100), b"ready\r\n")
+            os.close(master)
+            self.assertEqual(run.wait(TIMEOUT), 129)
         self.assertEqual(self.newest()["state"], "RUNNING")
         gate.open()
         self.assertEqual(self.aiod.wait_for("last")["outcome"], "ok")
@@ -236,7 +263,13 @@ class Wait(RunTest):
         done = self.aioctl("await", "-t", "100ms", task, check=124)
         self.assertEqual(done.stdout, "")
         self.assertIn(f"task {task} is not done", done.stderr)
-        self.assertEqual(self.aioctl("wait", "--timeout", "0", task, check=124).stdout, "")
+        done = self.aioctl("wait", "--timeout", "0", task, check=124)
+        self.assertEqual((done.stdout, done.stderr),
+                         ("", f"aioctl: wait: task {task} is not done after 0 s\n"))
+        self.aiod.wait_for(self.aiod.submit("true"))
+        done = self.aioctl("wait", "-t", "10ms", "1-9", check=124)
+        self.assertEqual((done.stdout, done.stderr),
+                         ("2 ok true\n", f"aioctl: wait: task {task} is not done after 0.01 s\n"))
         self.aioctl("await", "--propagate", "-t", "0", task, check=124)
         done = self.aioctl("result", task, check=5)
         self.assertEqual(done.stderr, f"aioctl: result: task {task} is not done\n")

@@ -47,7 +47,7 @@ class Overview(StatusTest):
         expected = [
             r"aiod · .* · on the loop: nobody, [0-9.]+ % busy · up [0-9]+ s · 1 of 5 slots  "
             r"[A-Z][a-z]{2} [0-9:]{8}",
-            r"1 RUNNING · 1 SUSPENDED · 3 PENDING · 3 DONE: 1 ok 1 failed 1 cancelled",
+            r"1 RUNNING · 1 SUSPENDED · 3 PENDING · (today )?3 DONE: 1 ok 1 failed 1 cancelled",
             r"",
             r" +ID  STATE +SINCE +AWAITS / RESULT +TASK",
             r"one · slots 1 of 1",
@@ -93,7 +93,9 @@ class Lists(StatusTest):
         self.assertEqual(self.ids("--state=RUNNING", "-s", "suspended"), [7, 4])
         self.assertEqual(self.ids("-g", "one", "--all"), [6, 5, 4])
         self.assertEqual(self.ids("-g", "one", "-s", "pending"), [6, 5])
-        self.assertEqual(self.ids("-n", "3"), [8, 7, 6])
+        self.assertEqual(self.ids("--all", "-n", "3"), [8, 7, 6])
+        self.assertEqual(self.ids("-n", "1"), [4, 7, 3, 5, 6, 8])  # all live ones, and of those DONE
+        self.assertEqual(self.ids("-n", "0"), [4, 7, 3, 5, 6])
         self.assertEqual(self.ids("--done", "-n", "2"), [8, 2])
 
     def test_named(self):
@@ -110,7 +112,7 @@ class Lists(StatusTest):
         for _ in range(1500):
             self.aiod.submit("true", group="one")
         self.assertEqual(self.ids("--all"), list(range(1508, 0, -1)))
-        self.assertEqual(self.ids("-n", "1200"), list(range(1508, 308, -1)))
+        self.assertEqual(self.ids("--all", "-n", "1200"), list(range(1508, 308, -1)))
         self.assertEqual(self.ids("1-1508"), list(range(1, 1509)))
         self.assertEqual(self.ids("-s", "pending", "1-6"), [3, 5, 6])
 
@@ -147,7 +149,7 @@ class Detail(StatusTest):
             r"  used +cpu 0\.[0-9]{2} s · memory peak .* · output 4 B · loop: [0-9]+ steps, .*",
             r"  output +a",
             r" +b",
-            r"  next +aioctl logs 2 · aioctl rm 2"]
+            r"  next +aioctl logs 2 · aioctl retry 2 · aioctl rm 2"]
         lines = self.status("2").splitlines()
         self.assertEqual(len(lines), len(expected), lines)
         for line, pattern in zip(lines, expected):

@@ -75,9 +75,10 @@ class Clients(SurviveTest):
         self.assertGreater(len(known), 10)
 
     def test_aioctl_says_that_aiod_went_away(self):
-        """A clear error and exit status 4, not silence."""
+        """A clear error and exit status 4, not silence, where it is not to wait for it."""
         task = self.gated()
-        env = dict(self.aiod.env, AIOD_SOCKET=self.aiod.socket, AIOD_NO_START="1")
+        env = dict(self.aiod.env, AIOD_SOCKET=self.aiod.socket, AIOD_NO_START="1",
+                   AIOD_RECONNECT="0")
         with subprocess.Popen([harness.AIOCTL, "wait", str(task)], env=env, text=True,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT) as client:
@@ -115,6 +116,18 @@ class Second(SurviveTest):
         self.assertIn(self.aiod.state, log)
         self.gate.open()
         self.assertEnds(task, "ok")
+
+    @unittest.skipIf(os.getuid(), "needs root")
+    def test_state_directory_of_another_user(self):
+        """What is in it says what runs, and as whom."""
+        other = Instance()
+        self.addCleanup(other.close)
+        os.makedirs(other.state, 0o700)
+        os.chown(other.state, 1234, 1234)
+        self.assertIn("belongs to uid 1234", self.refused(state=other.state))
+        os.chown(other.state, 0, 0)
+        os.chmod(other.state, 0o770)
+        self.assertIn("others may write to", self.refused(state=other.state))
 
     def test_one_runtime_directory(self):
         other = Instance()
@@ -167,6 +180,20 @@ class Reload(SurviveTest):
                 self.assertEqual(self.groups()["one"], 1)
         self.reload("[group one]\nslots = 6\n", "again")
         self.assertEqual(self.groups()["one"], 6)
+
+    def test_checked_beforehand(self):
+        """aiod --check-config: the same sentence, and nothing is started or changed."""
+        def check():
+            done = subprocess.run([harness.AIOD, "--check-config", "--config", self.aiod.config],
+                                  capture_output=True, text=True, timeout=harness.TIMEOUT)
+            return done.returncode, done.stdout, done.stderr
+        self.assertEqual(check(), (0, "", ""))
+        self.aiod.configure("[group one]\nslots = many\n")
+        status, out, said = check()
+        self.assertEqual((status, out, said.count("\n")), (78, "", 1))
+        self.assertIn(f"{self.aiod.config}:2: ", said)
+        self.assertEqual(self.groups()["one"], 1)
+        self.aiod.configure(self.config)
 
     def test_bad_at_the_start(self):
         self.aiod.kill(signal.SIGTERM)

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""What systemd sees of aiod: READY, STATUS, RELOADING, STOPPING, the watchdog, socket activation."""
+"""aiod as a service: socket activation, and an instance whose words to systemd are heard (those
+themselves are in test_notify.py)."""
 import os
-import re
 import signal
 import socket
 import subprocess
 import unittest
 
-from harness import AIOD, TIMEOUT, Instance, Rpc
+from harness import AIOD, TIMEOUT, Instance, Rpc, until
 
 
 class Notified(Instance):
@@ -22,8 +22,18 @@ class Notified(Instance):
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, env=dict(self.env, NOTIFY_SOCKET=path))
         self.heard = []
-        self.hear("READY=1")
+        if ready:
+            self.hear("READY=1")
         return self
+
+    def hear_all(self):
+        """What has been said and not been read yet."""
+        self.notify.setblocking(False)
+        try:
+            while True:
+                self.heard.append(self.notify.recv(4096).decode())
+        except BlockingIOError:
+            self.notify.settimeout(TIMEOUT)
 
     def hear(self, prefix):
         """Reads on until a message that begins so; returns it."""
@@ -32,53 +42,6 @@ class Notified(Instance):
             self.heard.append(message)
             if message.startswith(prefix):
                 return message
-
-
-class Notify(unittest.TestCase):
-    def instance(self, **kwargs):
-        aiod = Notified(**kwargs)
-        self.addCleanup(aiod.close)
-        aiod.start()
-        self.addCleanup(aiod.notify.close)
-        return aiod
-
-    def test_status_has_numbers_alone(self):
-        """A name with a newline would be a command to systemd: names are not in it at all."""
-        aiod = self.instance()
-        aiod.submit("sleep", "1000", name="MAINPID")
-        aiod.call("submit", function="sleep", args=[1000])
-        status = aiod.hear("STATUS=")
-        while "1 RUNNING, 1 SUSPENDED" not in status:
-            status = aiod.hear("STATUS=")
-        for message in aiod.heard:
-            if message.startswith("STATUS="):
-                self.assertRegex(
-                    message, r"\ASTATUS=\d+ PENDING, \d+ RUNNING, \d+ SUSPENDED, \d+ DONE\Z")
-
-    def test_reload_and_stop(self):
-        aiod = self.instance(config="[group convert]\nslots = 2\n")
-        aiod.configure("[group convert]\nslots = 5\n")
-        aiod.process.send_signal(signal.SIGHUP)
-        self.assertTrue(re.search(r"\ARELOADING=1\nMONOTONIC_USEC=\d+\Z", aiod.hear("RELOADING=1")))
-        aiod.hear("READY=1")
-        slots = {g["name"]: g["slots"] for g in aiod.call("groups")}
-        self.assertEqual(slots["convert"], 5)
-        aiod.process.terminate()
-        aiod.hear("STOPPING=1")
-        self.assertEqual(aiod.process.wait(TIMEOUT), 0)
-
-    def test_watchdog(self):
-        """Twice in each interval, from the loop."""
-        aiod = self.instance(env={"WATCHDOG_USEC": "100000"})
-        for _ in range(3):
-            aiod.hear("WATCHDOG=1")
-
-    def test_without_a_watchdog(self):
-        aiod = self.instance()
-        aiod.call("health")
-        aiod.process.terminate()
-        aiod.hear("STOPPING=1")
-        self.assertNotIn("WATCHDOG=1", aiod.heard)
 
 
 class SocketActivation(unittest.TestCase):
@@ -124,6 +87,55 @@ class SocketActivation(unittest.TestCase):
         _, status = os.waitpid(pid, 0)
         self.assertEqual(os.waitstatus_to_exitcode(status), 78)
         self.assertIn('"control"', aiod.log_text())
+
+
+class Inherited(unittest.TestCase):
+    """Whatever aiod is started with, it works as if it were not so."""
+
+    def started(self, *wrapper):
+        aiod = Instance(config="[group a]\nslots = 1\n", wrapper=wrapper)
+        self.addCleanup(aiod.close)
+        return aiod.start()
+
+    def check_works(self, aiod):
+        self.assertEqual(aiod.wait_for(aiod.submit("true"))["outcome"], "ok")
+        aiod.configure("[group a]\nslots = 7\n")
+        aiod.process.send_signal(signal.SIGHUP)
+        until("it is read again", lambda: 7 in [g["slots"] for g in aiod.call("groups")])
+        self.assertEqual(aiod.stop(), 0)
+
+    def test_closed_standard_descriptors(self):
+        """No file of aiod's becomes standard output or error: what is printed there would be in it."""
+        aiod = self.started("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh")
+        for fd in range(3):
+            self.assertEqual(os.readlink(f"/proc/{aiod.process.pid}/fd/{fd}"), "/dev/null")
+        self.check_works(aiod)
+
+    def test_signals(self):
+        for how in ("ignore", "block"):
+            signals = "HUP,INT,TERM,CHLD,PIPE,ALRM,USR1,USR2"
+            self.check_works(self.started("env", f"--{how}-signal={signals}"))
+
+    def test_umask(self):
+        for umask in ("0", "777"):
+            aiod = self.started("sh", "-c", f'umask {umask}; exec "$@"', "sh")
+            self.check_works(aiod)
+            for path, mode in ((aiod.runtime, 0o700), (aiod.state, 0o700), (aiod.socket, 0o600),
+                               (os.path.join(aiod.state, "tasks.db"), 0o600),
+                               (os.path.join(aiod.state, "output/000/1.1.log"), 0o640)):
+                self.assertEqual(os.stat(path).st_mode & 0o777, mode, path)
+
+    def test_descriptors(self):
+        """What was open for whoever started it is not open for the spawner."""
+        with open("/dev/zero", "rb") as file:
+            aiod = Instance()
+            self.addCleanup(aiod.close)
+            aiod.pass_fds = [file.fileno()]
+            aiod.start()
+            spawner = until("the spawner answers", aiod.spawner_pid)
+            held = [os.readlink(f"/proc/{spawner}/fd/{fd}") for fd in os.listdir(f"/proc/{spawner}/fd")]
+            self.assertNotIn("/dev/zero", held)
+            self.assertEqual(aiod.stop(), 0)
 
 
 if __name__ == "__main__":

@@ -207,21 +207,17 @@ static long fixture_switches(void)
     return usage.ru_nvcsw + usage.ru_nivcsw;
 }
 
-/* A loop that waits for a timer sleeps in one poll: it takes no turn before, and the time is
- * counted as idle. */
+/* A loop that waits for a timer sleeps in one poll: it takes no turn before. */
 static void test_idle(void **state)
 {
     struct fixture *fixture = *state;
     struct aio_loop *loop = &fixture->real.loop;
     uint64_t start = clock_awake();
-    uint64_t idle = loop->idle_ns;
     long switches = fixture_switches();
 
     assert_int_equal(real_loop_run(&fixture->real, aio_sleep(AIO_AWAKE, 200 * NSEC_PER_MSEC)),
                      0);
     uint64_t took = clock_awake() - start;
-    assert_true(loop->idle_ns - idle >= 190 * NSEC_PER_MSEC);
-    assert_true(loop->idle_ns - idle <= took + NSEC_PER_MSEC);
     assert_int_equal(loop->sched.steps, 2);
     assert_true(fixture_switches() - switches < 50); /* noise of the machine included */
     assert_true(loop->lag_max_ns > 0);
@@ -257,11 +253,11 @@ static void test_close_with_a_foreign_handle(void **state)
     assert_int_equal(aio_loop_init(&fixture->real.loop), 0); /* for the teardown */
 }
 
-/* Each timerfd that can't be opened is an error, and leaves nothing open. Fewer descriptors
+/* Each timerfd that can't be opened is an error, and the eventfd, and leaves nothing open. Fewer descriptors
  * than libuv itself wants are not tried: its 1.44 loses one then. */
 static void test_init_without_descriptors(void **state)
 {
-    enum { LIMIT = 64 };
+    enum { LIMIT = 64, OWN = AIO_CLOCKS + 1 };
     struct rlimit old, limit;
     struct aio_loop loop;
     uv_loop_t uv;
@@ -275,11 +271,11 @@ static void test_init_without_descriptors(void **state)
     while ((held[last] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
         last++;
     assert_int_equal(uv_loop_close(&uv), 0);
-    for (int clocks = 0; clocks <= AIO_CLOCKS; clocks++) {
+    for (int had = 0; had <= OWN; had++) {
         int r = aio_loop_init(&loop);
         if (r == 0)
             assert_int_equal(aio_loop_close(&loop), 0);
-        assert_int_equal(r, clocks < AIO_CLOCKS ? -EMFILE : 0);
+        assert_int_equal(r, had < OWN ? -EMFILE : 0);
         defs_closep(&held[--last]); /* one more for the next; a leak would be in its place */
     }
     while (last > 0)

@@ -3,12 +3,14 @@
  * probe - a command that prints what it was started with, one thing a line.
  */
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -45,6 +47,15 @@ static void probe_process(void)
     printf("nofile %llu\n", (unsigned long long)nofile.rlim_cur);
 }
 
+/* "SERIAL TYPE;UID;…", or nothing where the kernel has no keyrings. */
+static void probe_keyring(void)
+{
+    char text[128];
+    long serial = syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0);
+    if (serial >= 0 && syscall(SYS_keyctl, KEYCTL_DESCRIBE, serial, text, sizeof(text)) > 0)
+        printf("%ld %s\n", serial, text);
+}
+
 int main(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
@@ -54,6 +65,8 @@ int main(int argc, char **argv)
             probe_signals();
         else if (strcmp(argv[i], "process") == 0)
             probe_process();
+        else if (strcmp(argv[i], "keyring") == 0)
+            probe_keyring();
         else if (strcmp(argv[i], "env") == 0)
             for (char **e = environ; *e; e++)
                 printf("%s\n", *e);

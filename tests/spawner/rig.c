@@ -378,7 +378,7 @@ void rig_signal(struct rig *rig, unsigned n, int signo)
 {
     uint8_t token[RECORD_TOKEN_BYTES];
     rig_token(token, n);
-    assert_int_equal(spawner_client_signal(&rig->client, token, signo), 0);
+    assert_int_equal(spawner_client_signal(&rig->client, token, signo, 0), 0);
 }
 
 void rig_release(struct rig *rig, unsigned n)

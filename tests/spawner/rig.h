@@ -13,6 +13,18 @@
 #include "daemon/spawner/client.h"
 #include "daemon/spawner/spec.h"
 
+/* Sanitizers: more memory, and handlers of their own for SIGSEGV and SIGBUS. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define RIG_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define RIG_SANITIZED 1
+#endif
+#endif
+#ifndef RIG_SANITIZED
+#define RIG_SANITIZED 0
+#endif
+
 enum {
     RIG_DEADLINE_MS = 30000,
     RIG_PATH = 512,

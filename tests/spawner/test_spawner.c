@@ -236,7 +236,7 @@ static void test_signal_goes_to_the_group(void **state)
                                .cwd = rig->dir});
     int fd = open(fifo, O_RDONLY | O_CLOEXEC);
     assert_int_equal(read(fd, text, sizeof(text)), 3);
-    spawner_client_signal(&rig->client, unknown, SIGTERM); /* nobody: ignored */
+    spawner_client_signal(&rig->client, unknown, SIGTERM, 0); /* nobody: ignored */
     rig_signal(rig, n, SIGTERM);
     assert_killed(rig_end(rig, n), SIGTERM);
     struct pollfd p = {.fd = fd, .events = POLLIN};

@@ -24,17 +24,6 @@
 #include "base/clock.h"
 #include "rig.h"
 
-#if defined(__SANITIZE_ADDRESS__)
-#define LIFE_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define LIFE_SANITIZED 1
-#endif
-#endif
-#ifndef LIFE_SANITIZED
-#define LIFE_SANITIZED 0
-#endif
-
 static bool rig_is_lost(struct rig *rig, const void *arg)
 {
     (void)arg;
@@ -304,7 +293,7 @@ static void test_memory(void **state)
 {
     struct rig *rig = *state;
     char path[64];
-    if (LIFE_SANITIZED)
+    if (RIG_SANITIZED)
         skip();
     rig_start(rig, NULL);
     rig_connect(rig);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/keyctl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,7 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -72,15 +78,6 @@ static void test_denied_ids(void **state)
     assert_failed(rig_end(rig, rig_spawn(rig, &c)), SPAWN_STEP_USER, EINVAL);
 }
 
-/* ---- an aiod that is not root: what follows runs in a process of that user ---- */
-
-typedef void scenario_fn(struct rig *rig);
-
-static const struct record *failed_or_exited(struct rig *rig, const struct command *c)
-{
-    return rig_end(rig, rig_spawn(rig, c));
-}
-
 /* cmocka's assertions would unwind into the parent's tests: here a failure ends the process. */
 static void expect(bool ok, int line)
 {
@@ -90,6 +87,162 @@ static void expect(bool ok, int line)
     _exit(1);
 }
 #define EXPECT(condition) expect((condition), __LINE__)
+
+/* ---- keyrings ---- */
+
+/* The probe where any user may execute it: the build may be below root's home. */
+static const char *probe_of(struct rig *rig)
+{
+    static char path[RIG_PATH];
+    snprintf(path, sizeof(path), "%s", rig_file(rig, "probe"));
+    int from = open(SPAWNER_PROBE, O_RDONLY | O_CLOEXEC);
+    int to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+    if (to >= 0) {
+        while (sendfile(to, from, NULL, 1 << 20) > 0)
+            ;
+        assert_int_equal(fchmod(to, 0755), 0);
+        close(to);
+    }
+    close(from);
+    return path;
+}
+
+static long keyring_of(struct rig *rig, uid_t uid)
+{
+    struct command c = {
+        .argv = ARGV(probe_of(rig), "keyring"), .become = true, .uid = uid, .gid = uid};
+    char owner[32];
+    unsigned n = rig_spawn(rig, &c);
+    assert_exit(rig_end(rig, n), 0);
+    snprintf(owner, sizeof(owner), " keyring;%u;", uid);
+    const char *text = rig_out(rig, n);
+    if (*text)
+        assert_non_null(strstr(text, owner));
+    return atol(text);
+}
+
+static bool have_keyrings(void)
+{
+    return syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0) >= 0;
+}
+
+static void test_keyring_of_its_own(void **state)
+{
+    struct rig *rig = *state;
+    if (!have_keyrings())
+        skip();
+    long ours = syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0);
+    long first = keyring_of(rig, USER);
+    long second = keyring_of(rig, USER);
+    long other = keyring_of(rig, OTHER);
+    assert_true(first > 0 && second > 0 && other > 0);
+    assert_true(first != second && first != other && second != other);
+    assert_true(first != ours && second != ours && other != ours);
+}
+
+/* More commands than a user may have keyrings (200). */
+static void test_more_than_keyrings(void **state)
+{
+    enum { MANY = 230 };
+    struct rig *rig = *state;
+    char fifo[RIG_PATH];
+    snprintf(fifo, sizeof(fifo), "%s", rig_file(rig, "fifo"));
+    assert_int_equal(mkfifo(fifo, 0666), 0);
+    int fd = open(fifo, O_RDWR | O_CLOEXEC);
+    struct command c = {
+        .argv = ARGV("cat"), .input = fifo, .become = true, .uid = OTHER, .gid = OTHER};
+    unsigned first = rig->next + 1;
+    for (int i = 0; i < MANY; i++)
+        rig_spawn(rig, &c);
+    for (unsigned i = 0; i < MANY; i++)
+        rig_started(rig, first + i);
+    c.input = NULL;
+    assert_exit(rig_end(rig, rig_spawn(rig, &c)), 0);
+    close(fd);
+    for (unsigned i = 0; i < MANY; i++) {
+        while (!rig_find(rig, first + i, RECORD_EXITED)) {
+            assert_null(rig_find(rig, first + i, RECORD_FAILED));
+            close(open(fifo, O_WRONLY | O_NONBLOCK | O_CLOEXEC)); /* or of nothing: EBADF */
+            assert_exit(rig_end(rig, rig_spawn(rig, &c)), 0);
+        }
+        assert_exit(rig_end(rig, first + i), 0);
+    }
+}
+
+/* ---- a command that hangs before it is executed is its user's, its memory is not ---- */
+
+static void wait_for_line(struct rig *rig, pid_t pid, const char *line)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    while (!strstr(rig_read(path), line)) {
+        assert_int_equal(kill(pid, 0), 0);
+        rig_list(rig);
+    }
+}
+
+static void hostile_user(pid_t pid)
+{
+    static const char *const files[] = {"mem", "environ", "maps", "auxv", "stack"};
+    char path[64];
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        snprintf(path, sizeof(path), "/proc/%d/%s", pid, files[i]);
+        EXPECT(open(path, O_RDONLY | O_CLOEXEC) < 0);
+        EXPECT(open(path, O_RDWR | O_CLOEXEC) < 0);
+    }
+    snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+    EXPECT(open(path, O_RDONLY | O_CLOEXEC) < 0);
+    char byte;
+    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+    EXPECT(process_vm_readv(pid, &iov, 1, &iov, 1, 0) < 0 && errno == EPERM);
+    EXPECT(process_vm_writev(pid, &iov, 1, &iov, 1, 0) < 0 && errno == EPERM);
+    EXPECT(ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0 && errno == EPERM);
+    EXPECT(ptrace(PTRACE_ATTACH, pid, NULL, NULL) < 0 && errno == EPERM);
+    EXPECT(kill(pid, SIGABRT) == 0);
+}
+
+static void test_hanging_command(void **state)
+{
+    struct rig *rig = *state;
+    char fifo[RIG_PATH];
+    char ids[64];
+    snprintf(fifo, sizeof(fifo), "%s", rig_file(rig, "fifo"));
+    assert_int_equal(mkfifo(fifo, 0666), 0);
+    struct command c = {
+        .argv = ARGV("cat"), .input = fifo, .become = true, .uid = USER, .gid = USER};
+    unsigned n = rig_spawn(rig, &c);
+    pid_t pid = (pid_t)rig_started(rig, n)->started.pid;
+    snprintf(ids, sizeof(ids), "Uid:\t%d\t%d\t%d\t%d\n", USER, USER, USER, USER);
+    wait_for_line(rig, pid, ids);
+    wait_for_line(rig, pid, "SigBlk:\t0000000000000000\n");
+
+    int status;
+    pid_t hostile = fork();
+    assert_true(hostile >= 0);
+    if (hostile == 0) {
+        EXPECT(setgroups(0, NULL) == 0 && setresgid(USER, USER, USER) == 0 &&
+               setresuid(USER, USER, USER) == 0);
+        prctl(PR_SET_DUMPABLE, 1);
+        hostile_user(pid);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(hostile, &status, 0), hostile);
+    assert_int_equal(status, 0);
+    const struct record *rec = rig_end(rig, n);
+    assert_killed(rec, SIGABRT);
+    assert_false(WCOREDUMP(rec->exited.status));
+    c.input = NULL;
+    assert_exit(rig_end(rig, rig_spawn(rig, &c)), 0);
+}
+
+/* ---- an aiod that is not root: what follows runs in a process of that user ---- */
+
+typedef void scenario_fn(struct rig *rig);
+
+static const struct record *failed_or_exited(struct rig *rig, const struct command *c)
+{
+    return rig_end(rig, rig_spawn(rig, c));
+}
 
 static void run_scenario(struct rig *rig, uid_t uid, scenario_fn *fn)
 {
@@ -219,6 +372,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_runs_as_the_user, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(test_access_is_the_users, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(test_denied_ids, rig_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(test_keyring_of_its_own, rig_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(test_more_than_keyrings, rig_setup, rig_teardown),
+        cmocka_unit_test_setup_teardown(test_hanging_command, rig_setup, rig_teardown),
         cmocka_unit_test_setup_teardown(test_peer_uid, rig_setup_bare, rig_teardown),
         cmocka_unit_test_setup_teardown(test_spawner_of_a_user, rig_setup_bare, rig_teardown),
     };

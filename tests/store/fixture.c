@@ -301,7 +301,8 @@ int task_end(struct fixture *f, uint64_t id, enum store_outcome outcome)
 
 int task_remove(struct fixture *f, uint64_t id)
 {
-    struct call c = {.op = {.verb = STORE_REMOVE, .id = id}};
+    struct call c = {
+        .op = {.verb = STORE_REMOVE, .id = id, .remove = {.only_uid = UINT32_MAX}}};
     return call_run(f, &c);
 }
 

@@ -130,7 +130,8 @@ static void test_a_whole_life_in_one_batch(void **state)
     m->calls[2].op = (struct store_op){
         .verb = STORE_END, .lazy = true, .end = {.id = 1, .outcome = STORE_OK}};
     m->calls[3].op = (struct store_op){.verb = STORE_GET, .id = 1};
-    m->calls[4].op = (struct store_op){.verb = STORE_REMOVE, .id = 1};
+    m->calls[4].op =
+        (struct store_op){.verb = STORE_REMOVE, .id = 1, .remove = {.only_uid = UINT32_MAX}};
     m->calls[5].op = (struct store_op){.verb = STORE_GET, .id = 1};
     assert_true(many_run(f, m, 6) == 1);
     for (unsigned i = 0; i < 5; i++)
@@ -207,6 +208,51 @@ static void test_close_completes_what_is_queued(void **state)
     assert_int_equal(fixture_integer(f, "SELECT count(*) FROM task"), 50);
 }
 
+static struct {
+    pthread_t thread;
+    unsigned calls;
+    uint64_t commits; /* at the last call */
+    unsigned completed;
+    bool had_row;
+} told;
+
+static void tell_committed(struct store_op *op)
+{
+    struct call *call = container_of(op, struct call, op);
+    told.thread = pthread_self();
+    told.calls++;
+    told.commits = store_commits(call->fixture->store);
+    told.completed = call->fixture->completed;
+    told.had_row = op->nrows == 1 && op->rows[0].args;
+}
+
+/* Behind the commit, before done, on the store's thread; and not for what was refused. */
+static void test_what_belongs_to_a_commit(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(task_submit(f, 1), 0);
+    uint64_t before = store_commits(f->store);
+    unsigned completed = f->completed;
+    struct call attempt = {.op = {.verb = STORE_ATTEMPT,
+                                  .id = 1,
+                                  .attempt = {.id = 1, .attempt = 1},
+                                  .committed = tell_committed}};
+    assert_int_equal(call_run(f, &attempt), 0);
+    assert_int_equal(told.calls, 1);
+    assert_false(pthread_equal(told.thread, pthread_self()));
+    assert_true(told.commits == before + 1);
+    assert_int_equal(told.completed, completed);
+    assert_true(told.had_row);
+    store_rows_free(&attempt.op);
+
+    struct call missing = {.op = {.verb = STORE_ATTEMPT,
+                                  .id = 9,
+                                  .attempt = {.id = 9, .attempt = 1},
+                                  .committed = tell_committed}};
+    assert_int_equal(call_run(f, &missing), -ENOENT);
+    assert_int_equal(told.calls, 1);
+}
+
 static void test_environments_are_stored_once(void **state)
 {
     struct fixture *f = *state;
@@ -227,7 +273,8 @@ static void test_environments_are_stored_once(void **state)
     assert_int_equal(fixture_open(f), 0);
     for (uint64_t id = 1; id <= 999; id++) {
         struct call end = {.op = {.verb = STORE_END, .end = {.id = id, .outcome = STORE_OK}}};
-        struct call rm = {.op = {.verb = STORE_REMOVE, .id = id}};
+        struct call rm = {
+            .op = {.verb = STORE_REMOVE, .id = id, .remove = {.only_uid = UINT32_MAX}}};
         call_queue(f, &end);
         call_queue(f, &rm);
         if (id % 64 == 0)
@@ -297,6 +344,7 @@ int main(void)
         TEST(test_a_lazy_one_alone_completes),
         TEST(test_a_lazy_one_rides_along),
         TEST(test_close_completes_what_is_queued),
+        TEST(test_what_belongs_to_a_commit),
         TEST(test_environments_are_stored_once),
         TEST(test_many_environments),
         TEST(test_users_do_not_share),

@@ -134,9 +134,10 @@ static void test_submits_of_a_batch_that_does_not_fit(void **state)
     assert_int_equal(task_submit(f, 1), 0);
     struct store_task t;
     task_fill(&t, 2);
-    char *large = calloc(1, 256 * 1024);
+    enum { LARGE = 2 * 1024 * 1024 }; /* more than the WAL has room for ahead */
+    char *large = calloc(1, LARGE);
     value_unref(t.args);
-    t.args = value_new(large, 256 * 1024);
+    t.args = value_new(large, LARGE);
     struct call plug = {.op = {.verb = STORE_GET, .id = 99}};
     struct call calls[] = {
         {.op = {.verb = STORE_ATTEMPT, .attempt = {.id = 1, .attempt = 1}}},

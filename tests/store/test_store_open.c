@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +110,8 @@ static void test_directory_is_not_writable(void **state)
     fixture_close(f);
     delete_file(f, "lock");
     assert_int_equal(chmod(f->dir, 0555), 0);
+    if (geteuid() == 0)
+        assert_int_equal(chown(f->dir, 65534, 65534), 0);
     pid_t child = fork();
     if (child == 0) { /* root may write everywhere */
         if (geteuid() == 0 && (setgid(65534) < 0 || setuid(65534) < 0))
@@ -255,6 +258,120 @@ static void test_database_of_another_instance(void **state)
     assert_refused(f, -EUCLEAN, "another instance");
 }
 
+/* The statements that made a database of version 1: this text never changes. */
+static const char version_1[] =
+    "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;"
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE intern (id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, uid INTEGER NOT NULL,"
+    " hash INTEGER NOT NULL, refs INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT;"
+    "CREATE INDEX intern_hash ON intern (hash);"
+    "CREATE TABLE task (id INTEGER PRIMARY KEY, uid INTEGER NOT NULL, gid INTEGER NOT NULL,"
+    " outcome INTEGER NOT NULL DEFAULT 0, grp TEXT NOT NULL, name TEXT,"
+    " function TEXT NOT NULL, title TEXT NOT NULL, submitted_ns INTEGER NOT NULL,"
+    " due_ns INTEGER NOT NULL, due_clock INTEGER NOT NULL, due_wall_ns INTEGER NOT NULL,"
+    " boot_id BLOB, client_pid INTEGER NOT NULL, env INTEGER, creds INTEGER,"
+    " attempt INTEGER NOT NULL DEFAULT 0, token BLOB, attempt_boot BLOB, attempt_spawner BLOB,"
+    " attempt_ns INTEGER NOT NULL DEFAULT 0,"
+    " attempt_boot_ns INTEGER NOT NULL DEFAULT 0, pid INTEGER NOT NULL DEFAULT 0,"
+    " start_ticks INTEGER NOT NULL DEFAULT 0, started_ns INTEGER NOT NULL DEFAULT 0,"
+    " cancel_ns INTEGER NOT NULL DEFAULT 0, cancel_uid INTEGER NOT NULL DEFAULT 0,"
+    " cancel_kill INTEGER NOT NULL DEFAULT 0, ended_ns INTEGER NOT NULL DEFAULT 0,"
+    " usage BLOB, result BLOB, args BLOB NOT NULL) STRICT;"
+    "CREATE INDEX task_live ON task (outcome) WHERE outcome = 0;"
+    "CREATE INDEX task_done ON task (outcome) WHERE outcome <> 0;"
+    "CREATE INDEX task_uid ON task (uid, outcome) WHERE outcome <> 0;"
+    "CREATE INDEX task_group ON task (grp, outcome) WHERE outcome <> 0;"
+    "CREATE INDEX task_name ON task (name, outcome) WHERE outcome <> 0 AND name IS NOT NULL;"
+    "INSERT INTO meta VALUES ('instance', x'000102030405060708090a0b0c0d0e0f'), ('last_id', 9);"
+    "INSERT INTO intern VALUES (5, 1, 1000, 77, 2, x'91a3413d31');"
+    "INSERT INTO task (id, uid, gid, grp, name, function, title, submitted_ns, due_ns, "
+    "due_clock,"
+    " due_wall_ns, client_pid, env, args) VALUES"
+    " (3, 1000, 100, 'convert', 'nap', 'sleep', 'sleep 5', 1001, 0, 0, 0, 42, 5, x'80');"
+    "INSERT INTO task (id, uid, gid, outcome, grp, function, title, submitted_ns, due_ns, "
+    "due_clock,"
+    " due_wall_ns, client_pid, env, args, ended_ns, result) VALUES"
+    " (2, 1000, 100, 1, 'default', 'exec', 'true', 1000, 0, 0, 0, 42, 5, zeroblob(20000), 1005,"
+    " x'00');"
+    "PRAGMA application_id = 1634299748; PRAGMA user_version = 1";
+
+/* In the place of the store's own database, which is closed. */
+static void make_version_1(const struct fixture *f)
+{
+    char path[128];
+    sqlite3 *db = NULL;
+    delete_file(f, "tasks.db");
+    delete_file(f, "instance");
+    fixture_path(f, "tasks.db", path);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, version_1, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static int load_version_1(void *ctx, struct store_task *t)
+{
+    *(uint64_t *)ctx = t->id;
+    assert_true(t->retry_of == 0 && t->retried_as == 0);
+    assert_string_equal(t->name, "nap");
+    return 0;
+}
+
+static void test_upgrade_from_version_1(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t live = 0;
+    fixture_close(f);
+    make_version_1(f);
+    for (int i = 0; i < 2; i++) { /* and once more as it is now */
+        assert_int_equal(fixture_open(f), 0);
+        assert_true(store_last_id(f->store) == 9);
+        assert_int_equal(store_instance(f->store)[15], 15);
+        assert_int_equal(store_load_live(f->store, load_version_1, &live, &f->err), 0);
+        assert_true(live == 3);
+        struct call get = {.op = {.verb = STORE_GET, .id = 2}};
+        assert_int_equal(call_run(f, &get), 0);
+        assert_int_equal(get.op.rows[0].args->len, 20000);
+        assert_int_equal(get.op.rows[0].env->len, 5);
+        assert_true(get.op.rows[0].retried_as == 0);
+        store_rows_free(&get.op);
+        /* by the new index */
+        struct call page = {.op = {.verb = STORE_PAGE,
+                                   .filter = {.before = UINT64_MAX,
+                                              .uid = UINT32_MAX,
+                                              .since_ns = 1005,
+                                              .until_ns = 1006,
+                                              .limit = 10}}};
+        assert_int_equal(call_run(f, &page), 0);
+        assert_int_equal(page.op.nrows, 1);
+        store_rows_free(&page.op);
+        fixture_close(f);
+        assert_int_equal(fixture_integer(f, "PRAGMA user_version"), 2);
+        assert_int_equal(fixture_integer(f, "SELECT count(*) FROM pragma_quick_check WHERE "
+                                            "quick_check <> 'ok'"),
+                         0);
+    }
+    assert_int_equal(fixture_open(f), 0);
+}
+
+/* An upgrade is all or nothing: a step that fails leaves version 1, which opens later. */
+static void test_upgrade_that_fails(void **state)
+{
+    struct fixture *f = *state;
+    fixture_close(f);
+    make_version_1(f);
+    /* the last statement of the step cannot be done */
+    fixture_integer(f, "CREATE TABLE group_setting (x)");
+    assert_true(fixture_open(f) < 0);
+    assert_non_null(strstr(f->err.msg, "tasks.db"));
+    assert_int_equal(fixture_integer(f, "PRAGMA user_version"), 1);
+    assert_int_equal(
+        fixture_integer(f, "SELECT count(*) FROM pragma_table_info('task') WHERE name = "
+                           "'retry_of'"),
+        0);
+    fixture_integer(f, "DROP TABLE group_setting");
+    assert_int_equal(fixture_open(f), 0);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -270,6 +387,8 @@ int main(void)
         TEST(test_not_a_database),
         TEST(test_database_of_another_program),
         TEST(test_newer_schema),
+        TEST(test_upgrade_from_version_1),
+        TEST(test_upgrade_that_fails),
         TEST(test_instance_without_database),
         TEST(test_database_without_instance),
         TEST(test_database_of_another_instance),

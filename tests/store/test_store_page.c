@@ -37,6 +37,12 @@ static enum store_outcome page_outcome(uint64_t id)
     return id == 3 ? STORE_FAILED : of[id % 7];
 }
 
+/* Tasks do not end in the order of their ids. */
+static uint64_t page_ended(uint64_t id)
+{
+    return 1 + id * 7919 % 2609;
+}
+
 static struct call *page_task(uint64_t id)
 {
     struct call *c = calloc(2, sizeof(*c));
@@ -48,8 +54,9 @@ static struct call *page_task(uint64_t id)
     free(t->name);
     t->name = page_name(id) ? strdup(page_name(id)) : NULL;
     c[0].op = (struct store_op){.verb = STORE_SUBMIT, .task = t};
-    c[1].op = (struct store_op){.verb = STORE_END,
-                                .end = {.id = id, .outcome = page_outcome(id), .wall_ns = id}};
+    c[1].op = (struct store_op){
+        .verb = STORE_END,
+        .end = {.id = id, .outcome = page_outcome(id), .wall_ns = page_ended(id)}};
     return c;
 }
 
@@ -80,7 +87,8 @@ static int page_setup(void **state)
 static bool page_wants(const struct store_filter *f, uint64_t id)
 {
     enum store_outcome o = page_outcome(id);
-    return id < f->before && o != STORE_LIVE && (f->outcome == STORE_LIVE || o == f->outcome) &&
+    return id < f->before && o != STORE_LIVE && (!f->outcomes || f->outcomes & 1u << o) &&
+           page_ended(id) >= f->since_ns && (!f->until_ns || page_ended(id) < f->until_ns) &&
            (f->uid == UINT32_MAX || f->uid == page_uid(id)) &&
            (!f->group || strcmp(f->group, page_group(id)) == 0) &&
            (!f->name || (page_name(id) && strcmp(f->name, page_name(id)) == 0));
@@ -102,7 +110,7 @@ static void page_check(struct fixture *f, const struct store_filter *filter)
         assert_int_equal(t->outcome, page_outcome(id));
         assert_int_equal(t->uid, page_uid(id));
         assert_string_equal(t->group, page_group(id));
-        assert_true(t->ended_ns == id);
+        assert_true(t->ended_ns == page_ended(id));
         assert_non_null(t->args);
         assert_null(t->env);
         assert_null(t->creds);
@@ -110,6 +118,18 @@ static void page_check(struct fixture *f, const struct store_filter *filter)
     assert_int_equal(c.op.nrows, n);
     assert_int_equal(c.op.more, n > 0 && n == limit);
     store_rows_free(&c.op);
+}
+
+/* Each by its index, from its end: a sort would read all before the first row. */
+static void page_assert_plans(const struct fixture *f)
+{
+    for (int i = DB_PAGE_ALL; i <= DB_PAGE_ID; i++) {
+        sqlite3_stmt *stmt = f->store->db.stmts[i];
+        assert_true(sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_RUN, 0) > 0);
+        assert_int_equal(sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_SORT, 0), 0);
+        assert_int_equal(sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_FULLSCAN_STEP, 0), 0);
+        assert_int_equal(sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_AUTOINDEX, 0), 0);
+    }
 }
 
 static void test_every_combination_of_filters(void **state)
@@ -120,25 +140,25 @@ static void test_every_combination_of_filters(void **state)
     static const char *const groups[] = {NULL, "default", "rare", "nothing"};
     static const uint64_t befores[] = {UINT64_MAX, 1300, 1};
     static const uint32_t limits[] = {UINT32_MAX, 10};
-    for (unsigned i = 0; i < 4 * 3 * 4 * 4 * 3 * 2; i++) {
+    static const uint64_t spans[][2] = {{0, 0}, {2000, 0}, {0, 700}, {700, 2000}, {9000, 0}};
+    static const unsigned n[] = {4, 3, 4, 8, 3, 2, ARRAY_SIZE(spans)};
+    for (unsigned i = 0; i < 4 * 3 * 4 * 8 * 3 * 2 * ARRAY_SIZE(spans); i++) {
+        unsigned at[7], rest = i;
+        for (unsigned k = 0; k < 7; rest /= n[k++])
+            at[k] = rest % n[k];
         struct store_filter filter = {
-            .before = befores[i / 4 / 3 / 4 / 4 % 3],
-            .uid = uids[i % 4],
-            .name = names[i / 4 % 3],
-            .group = groups[i / 4 / 3 % 4],
-            .outcome = (enum store_outcome)(i / 4 / 3 / 4 % 4),
-            .limit = limits[i / 4 / 3 / 4 / 4 / 3],
+            .uid = uids[at[0]],
+            .name = names[at[1]],
+            .group = groups[at[2]],
+            .outcomes = at[3] * 2, /* every set of the three */
+            .before = befores[at[4]],
+            .limit = limits[at[5]],
+            .since_ns = spans[at[6]][0],
+            .until_ns = spans[at[6]][1],
         };
         page_check(f, &filter);
     }
-    /* Each by its index, from its end: a sort would read all before the first row. */
-    for (int i = DB_PAGE_ALL; i <= DB_PAGE_NAME_ANY; i++) {
-        sqlite3_stmt *stmt = f->store->db.stmts[i];
-        assert_true(sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_RUN, 0) > 0);
-        assert_int_equal(sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_SORT, 0), 0);
-        assert_int_equal(sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_FULLSCAN_STEP, 0), 0);
-        assert_int_equal(sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_AUTOINDEX, 0), 0);
-    }
+    page_assert_plans(f);
 }
 
 static void test_a_limit_of_none(void **state)
@@ -183,11 +203,11 @@ static void test_a_long_page_lets_others_pass(void **state)
                                .filter = {.before = UINT64_MAX,
                                           .uid = 1000,
                                           .group = "default",
-                                          .outcome = STORE_FAILED,
+                                          .outcomes = 1u << STORE_FAILED,
                                           .limit = 10}}};
     struct call slow = page;
     slow.op.filter.uid = 7;
-    slow.op.filter.outcome = STORE_LIVE;
+    slow.op.filter.outcomes = 0;
     fixture_gate_close(f);
     call_queue(f, &plug);
     fixture_gate_await(f);
@@ -241,6 +261,63 @@ static void test_large_rows_come_in_portions(void **state)
     value_unref(large);
 }
 
+/* More than a page gathers: n finished tasks, each of which ended at its id, but for the newest
+ * three, which ended at the beginning. */
+static void page_fill(struct fixture *f, unsigned n)
+{
+    fixture_close(f);
+    char sql[512];
+    snprintf(
+        sql, sizeof(sql),
+        "WITH RECURSIVE ids (id) AS (VALUES (1) UNION ALL SELECT id + 1 FROM ids LIMIT %u) "
+        "INSERT INTO task (id, uid, gid, outcome, grp, function, title, submitted_ns, due_ns,"
+        " due_clock, due_wall_ns, client_pid, ended_ns, args) "
+        "SELECT id, 1000, 0, 1, 'default', 'exec', '', 1, 0, 0, 0, 0,"
+        " iif(id > %u, %u - id + 1, id + 3), x'' FROM ids RETURNING id",
+        n, n - 3, n);
+    assert_int_equal(fixture_integer(f, sql), 1);
+    assert_int_equal(fixture_open(f), 0);
+}
+
+static void page_assert_span(struct fixture *f, const struct store_filter *filter,
+                             const uint64_t *ids, unsigned n, bool more)
+{
+    struct call c = {.op = {.verb = STORE_PAGE, .filter = *filter}};
+    assert_int_equal(call_run(f, &c), 0);
+    assert_int_equal(c.op.nrows, n);
+    assert_int_equal(c.op.more, more);
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(c.op.rows[i].id, ids[i]);
+    store_rows_free(&c.op);
+}
+
+static void test_spans_short_and_long(void **state)
+{
+    enum { N = 12000, GATHERED = 10000 };
+    struct fixture *f = *state;
+    page_fill(f, N);
+    struct store_filter filter = {.before = UINT64_MAX, .uid = UINT32_MAX, .limit = 3};
+    sqlite3_stmt *one = f->store->db.stmts[DB_PAGE_ID];
+    /* few: the newest by id, though they ended first */
+    filter.until_ns = 5;
+    page_assert_span(f, &filter, (uint64_t[]){N, N - 1, N - 2}, 3, true);
+    filter.before = N - 2;
+    page_assert_span(f, &filter, (uint64_t[]){1}, 1, false);
+    /* exactly as many as are gathered */
+    filter = (struct store_filter){.before = 2000, .uid = UINT32_MAX, .limit = 2};
+    filter.since_ns = 10;
+    filter.until_ns = filter.since_ns + GATHERED;
+    sqlite3_stmt_status(one, SQLITE_STMTSTATUS_RUN, 1);
+    page_assert_span(f, &filter, (uint64_t[]){1999, 1998}, 2, true);
+    assert_true(sqlite3_stmt_status(one, SQLITE_STMTSTATUS_RUN, 1) > 0);
+    /* one more: by id */
+    filter.until_ns++;
+    page_assert_span(f, &filter, (uint64_t[]){1999, 1998}, 2, true);
+    assert_int_equal(sqlite3_stmt_status(one, SQLITE_STMTSTATUS_RUN, 1), 0);
+    filter.before = 8;
+    page_assert_span(f, &filter, (uint64_t[]){7}, 1, false);
+}
+
 static void test_close_finishes_pages(void **state)
 {
     struct fixture *f = *state;
@@ -263,6 +340,8 @@ int main(void)
         TEST(test_pages_follow_each_other),
         TEST(test_a_long_page_lets_others_pass),
         cmocka_unit_test_setup_teardown(test_large_rows_come_in_portions, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_spans_short_and_long, fixture_setup,
                                         fixture_teardown),
         TEST(test_close_finishes_pages),
     };
