@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # Installs what the tests need, builds with warnings as errors and runs everything but the long
 # runs: the plain build with all tests, then under ASan+UBSan, then the threads under TSan, then
-# the fuzzers for a few seconds. `run.sh quick` is the plain build alone.
+# the fuzzers for a few seconds. `run.sh quick` is the plain build alone. A real systemd is booted
+# where that can be (as root); with AIOD_REQUIRE_SYSTEMD=1 it has to be.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,8 +31,13 @@ echo "clang-format: clean"
 
 step "plain build, all tests"
 build dev
-"${ctest[@]}" --test-dir build/dev
+"${ctest[@]}" --test-dir build/dev -E systemd_booted
 [ "${1:-}" != quick ] || exit 0
+
+step "systemd, booted: the package, its units, users, reboots"
+skipped=0
+/usr/bin/python3 tests/systemd/run.py || skipped=$?
+[ "$skipped" -eq 0 ] || [ "$skipped" -eq 77 ] || exit "$skipped"
 
 step "AddressSanitizer and UndefinedBehaviorSanitizer"
 build asan
