@@ -78,7 +78,8 @@ static struct aio_next groups_begin(struct aio_co *co)
     return call_return(co, &b);
 }
 
-/* Resident memory in KiB, from /proc/self/statm; 0 where it cannot be read. */
+/* Resident memory in KiB, from /proc/self/statm, which asks no disk and waits for no lock; 0
+ * where it cannot be read. */
 static uint64_t health_rss(void)
 {
     unsigned long pages = 0;

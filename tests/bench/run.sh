@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 tests/packages.sh bench
 if [ -z "${AIOD_BUILD:-}" ]; then
     export AIOD_BUILD=$PWD/build/release
-    cmake --preset release >/dev/null
+    cmake --preset release -DBUILD_TESTING=ON >/dev/null
     log=$AIOD_BUILD/bench.log
     if ! cmake --build --preset release --target aiod aioctl aiod-spawner bench >"$log" 2>&1; then
         tail -n 40 "$log"
