@@ -40,7 +40,7 @@ struct retried {
     enum task_state state;
 };
 
-enum { RETRY_AHEAD = 16 }; /* each may be a megabyte */
+enum { RETRY_AHEAD = 64 }; /* each may be a megabyte */
 
 struct retry {
     struct method_frame head;
