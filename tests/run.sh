@@ -46,7 +46,7 @@ build asan
 # Its runtime has a thread of its own that never idles, and tenfold memory.
 step "ThreadSanitizer: loop, store, end to end"
 build tsan
-"${ctest[@]}" --test-dir build/tsan -L 'loop|store|e2e' -E 'scale|aioctl|idle'
+TSAN_OPTIONS=suppressions=$PWD/tests/tsan.supp "${ctest[@]}" --test-dir build/tsan -L 'loop|store|e2e' -E 'scale|aioctl|idle'
 
 step "fuzzers, $fuzz_seconds s each"
 build fuzz
